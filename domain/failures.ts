@@ -1,0 +1,185 @@
+// The one table of errors: what each is called, its code and HTTP status, whether a retry can help, and its words.
+import type { TaskReason } from './task.ts';
+
+interface Row {
+  readonly code: string;
+  readonly status: number;
+  readonly retryable: boolean;
+  /** What a task that ends by it gives as its reason. */
+  readonly reason?: TaskReason;
+  /** `{name}` stands for a detail of the failure. */
+  readonly text: string;
+}
+
+const row = (code: string, status: number, text: string, more: Partial<Row> = {}): Row => ({
+  code,
+  status,
+  text,
+  retryable: false,
+  ...more,
+});
+
+export const FAILURES = {
+  UnknownOperation: row('unknown_operation', 400, "Unknown operation '{operation}'. Available: {available}", {
+    reason: 'invalid',
+  }),
+  MissingParams: row('missing_params', 422, "Missing required params for '{operation}': {missing}", {
+    reason: 'invalid',
+  }),
+  InvalidParams: row('invalid_params', 422, "Params of '{operation}' are not valid: {why}", { reason: 'invalid' }),
+  InvalidRequest: row('invalid_request', 422, 'The request is not valid: {why}'),
+  MalformedBody: row('malformed_body', 400, 'There was an error parsing the body'),
+  BodyTooLarge: row('body_too_large', 413, 'The body is larger than {limit} bytes.'),
+  RouteNotFound: row('not_found', 404, 'Not Found'),
+  MethodNotAllowed: row('method_not_allowed', 405, 'Method Not Allowed'),
+  TaskNotFound: row('task_not_found', 404, "Task '{id}' not found."),
+  NotAwaitingConfirmation: row(
+    'not_awaiting_confirmation',
+    409,
+    "Task '{id}' is not awaiting confirmation (it may not exist, have already completed, or timed out).",
+  ),
+  AlreadyDecided: row(
+    'already_decided',
+    409,
+    "Task '{id}' is not awaiting confirmation: it was already {decision} by {by}.",
+  ),
+  PlanDigestMismatch: row(
+    'plan_digest_mismatch',
+    412,
+    "The plan of task '{id}' has digest {actual}, not {given}: read the plan again and decide on that one.",
+  ),
+  NotTerminable: row(
+    'not_terminable',
+    409,
+    "Task '{id}' could not be terminated (unknown, already finished, or in a terminal state).",
+  ),
+  IdempotencyKeyInvalid: row(
+    'idempotency_key_invalid',
+    400,
+    'Idempotency-Key must be 1 to 255 visible ASCII characters, optionally in double quotes.',
+  ),
+  IdempotencyKeyReused: row(
+    'idempotency_key_reused',
+    422,
+    "This Idempotency-Key was used before with another body, for task '{id}'.",
+  ),
+  TooManyFollowers: row('too_many_followers', 503, 'Already {limit} readers follow the events; try again later.', {
+    retryable: true,
+  }),
+  OriginNotAllowed: row('origin_not_allowed', 400, 'Disallowed CORS origin'),
+  TemporalUnavailable: row(
+    'temporal_unavailable',
+    503,
+    'Temporal does not answer. Repeat the request.',
+    { retryable: true },
+  ),
+  StartUnknown: row(
+    'start_unknown',
+    503,
+    "Temporal did not say whether task '{id}' was started. Look it up, or repeat with the same Idempotency-Key.",
+    { retryable: true },
+  ),
+  StoreUnavailable: row('store_unavailable', 503, 'PostgreSQL does not answer. Repeat the request.', {
+    retryable: true,
+  }),
+  DecisionUnanswered: row(
+    'decision_unanswered',
+    503,
+    "Task '{id}' did not record the decision in time, and will not record it later. Repeat the request.",
+    { retryable: true },
+  ),
+  Internal: row('internal_error', 500, 'Internal Server Error'),
+
+  ConfirmationRejected: row('rejected', 409, "Task '{id}' was rejected by {by}.{comment}", { reason: 'rejected' }),
+  ConfirmationTimeout: row('expired', 409, "Task '{id}' was not approved within {seconds}s; silence is a no.", {
+    reason: 'expired',
+  }),
+  TaskTerminated: row('cancelled', 409, "Task '{id}' was cancelled by {by}.", { reason: 'cancelled' }),
+  TaskTimeout: row('deadline_exceeded', 409, "Task '{id}' exceeded timeout of {seconds}s.", {
+    reason: 'deadline_exceeded',
+  }),
+  PlanSuperseded: row('superseded', 409, 'The plan no longer holds: {why}', { reason: 'superseded' }),
+  LeaseConflict: row('conflict', 409, '{target} is in use by {holder}; gave up after {seconds}s.', {
+    reason: 'conflict',
+  }),
+  LeaseLost: row('conflict', 409, 'The lease on {target} is no longer held by this task, so it was not touched.', {
+    reason: 'conflict',
+  }),
+  RetriesExhausted: row('retries_exhausted', 409, 'Gave up after {attempts} attempts: {why}', {
+    reason: 'retries_exhausted',
+  }),
+  OutcomeUnknown: row('outcome_unknown', 409, 'It is not known whether it took effect: {why}', {
+    reason: 'outcome_unknown',
+  }),
+  TaskIdReused: row('task_id_reused', 409, "Task id '{id}' belongs to an earlier run; start a task with a new id.", {
+    reason: 'invalid',
+  }),
+  TaskIdInvalid: row('task_id_invalid', 422, "A task's workflow id is 'task-' and a lower-case UUID, not '{id}'.", {
+    reason: 'invalid',
+  }),
+  TaskLost: row('lost', 409, "The workflow of task '{id}' is {state} without having said how it ended.", {
+    reason: 'lost',
+  }),
+
+  TargetNotFound: row('target_not_found', 404, "{what} '{id}' not found.", { reason: 'not_found' }),
+  TargetAmbiguous: row('target_ambiguous', 409, "'{name}' is the name of more than one instance: {ids}. Use an id.", {
+    reason: 'conflict',
+  }),
+  PlanRefused: row('plan_refused', 422, '{why}', { reason: 'invalid' }),
+  TargetFailed: row('target_failed', 409, '{why}', { reason: 'failed' }),
+  CloudThrottled: row('throttled', 503, 'The cloud asks for fewer calls: {why}', { retryable: true }),
+  CloudCapacity: row('capacity', 503, 'The cloud has no capacity: {why}', { retryable: true }),
+  CloudAuth: row('auth', 403, 'The cloud refuses these credentials: {why}', { reason: 'unauthorized' }),
+  CloudConflict: row('conflict', 409, 'The cloud refuses in this state: {why}', { reason: 'conflict' }),
+  CloudInvalid: row('invalid', 422, 'The cloud refuses the request: {why}', { reason: 'invalid' }),
+  CloudUnreachable: row('unreachable', 503, 'The cloud does not answer: {why}', { retryable: true }),
+} as const satisfies Record<string, Row>;
+
+export type FailureType = keyof typeof FAILURES;
+export type FailureDetails = Readonly<Record<string, string | number>>;
+
+/** True when the text is a type of the table. */
+export function isFailureType(text: string | null | undefined): text is FailureType {
+  return typeof text === 'string' && Object.hasOwn(FAILURES, text);
+}
+
+/** The table's row for a type. */
+export function failureRow(type: FailureType): Row {
+  return FAILURES[type];
+}
+
+/** The words of a failure with its details filled in. */
+export function failureText(type: FailureType, details: FailureDetails = {}): string {
+  return FAILURES[type].text.replace(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? ''));
+}
+
+const LONGEST_TEXT = 2_000;
+
+/** Cuts a text that came from outside, so that no failure outgrows a history event or a row. */
+export function capped(text: string): string {
+  return text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT)} … (${text.length} characters)`;
+}
+
+/** One entry of the array that `detail` is when a body or its params do not fit the schema. */
+export interface Issue {
+  readonly type: string;
+  readonly loc: readonly (string | number)[];
+  readonly msg: string;
+  readonly input: unknown;
+  readonly ctx?: Readonly<Record<string, unknown>>;
+}
+
+/** Every expected refusal, in every room; anything else that is thrown is a bug. */
+export class Failure extends Error {
+  readonly type: FailureType;
+  readonly details: FailureDetails;
+  readonly issues: readonly Issue[] | undefined;
+
+  constructor(type: FailureType, details: FailureDetails = {}, issues?: readonly Issue[]) {
+    super(capped(failureText(type, details)));
+    this.name = 'Failure';
+    this.type = type;
+    this.details = details;
+    this.issues = issues;
+  }
+}

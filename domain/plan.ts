@@ -1,0 +1,125 @@
+// A plan: the ordered steps a task will take, the state they were planned on, how each is undone, and its canonical text.
+import type { LeaseWish } from './lease.ts';
+import type { Json, JsonObject } from './task.ts';
+
+/** The mutating calls a step can make; `activities/steps` has one runner for each. */
+export type StepCall = 'start_instance' | 'stop_instance' | 'reboot_instance' | 'terminate_instance' | 'set_tag';
+
+export type StepUndo = {
+  readonly call: StepCall;
+  readonly args: JsonObject;
+};
+
+export type Step = {
+  /** Unique in the plan; part of the idempotency token of its call. */
+  readonly id: string;
+  /** Steps of one batch run side by side, batches one after another. */
+  readonly batch: number;
+  readonly call: StepCall;
+  /** `<region>/<instance id>`: what the lease is taken on. */
+  readonly target: string;
+  readonly args: JsonObject;
+  /** The state seen when the plan was made. */
+  readonly saw: JsonObject;
+  readonly says: string;
+  /** How it is put back, or in words why it cannot be. */
+  readonly undo: StepUndo | { readonly none: string };
+  readonly estimatedSeconds: number;
+};
+
+/** What an operation plans; the digest is added by the activity that hashes the canonical text. */
+export type PlanDraft = {
+  readonly steps: readonly Step[];
+  /** One sentence for the person who decides. */
+  readonly says: string;
+  /** Estimated change of cost per hour in USD; null when not known. */
+  readonly costUsdPerHour: number | null;
+  /** Values the result needs that must not change after planning. */
+  readonly facts: JsonObject;
+};
+
+export type Plan = PlanDraft & {
+  /** SHA-256 (hex) of {@link canonical} of the draft: what an approval covers. */
+  readonly digest: string;
+};
+
+/** What became of one step. */
+export type StepOutcome = {
+  readonly stepId: string;
+  readonly call: StepCall;
+  readonly target: string;
+  /** True when this task's call changed, or may have changed, something. */
+  readonly acted: boolean;
+  /** True when the wanted state was seen. */
+  readonly reached: boolean;
+  readonly seen: JsonObject;
+  /** Tries that met an error of the operation itself, plus the one that ended it. */
+  readonly attempts: number;
+  /** Why it did not get there, where it did not. */
+  readonly note?: string;
+};
+
+/**
+ * Canonical JSON: object keys sorted by code unit, no white space, so that equal values have equal bytes
+ * (the scheme of RFC 8785 for the strings, integers and doubles that `JSON.stringify` writes).
+ */
+export function canonical(value: Json): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  const object = value;
+  const members = Object.keys(object)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonical(object[key] ?? null)}`);
+  return `{${members.join(',')}}`;
+}
+
+function isArray(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+/** The text of a plan that is hashed: everything but the digest itself. */
+export function planText(draft: PlanDraft): string {
+  const { steps, says, costUsdPerHour, facts } = draft;
+  return canonical({ steps, says, costUsdPerHour, facts });
+}
+
+/** The leases a plan needs, each target once: a start shares its target, every other call changes it. */
+export function leasesOf(steps: readonly Step[]): LeaseWish[] {
+  const modes = new Map<string, LeaseWish['mode']>();
+  for (const { target, call } of steps) {
+    if (call !== 'start_instance') modes.set(target, 'exclusive');
+    else if (!modes.has(target)) modes.set(target, 'shared');
+  }
+  return [...modes].map(([target, mode]) => ({ target, mode }));
+}
+
+/** The steps of a plan, batch by batch. */
+export function batchesOf(steps: readonly Step[]): Step[][] {
+  const batches = new Map<number, Step[]>();
+  for (const step of steps) batches.set(step.batch, [...(batches.get(step.batch) ?? []), step]);
+  return [...batches.entries()].sort(([a], [b]) => a - b).map(([, batch]) => batch);
+}
+
+/** The step that undoes another one, or undefined when there is none. */
+export function undoStep(step: Step): Step | undefined {
+  if ('none' in step.undo) return undefined;
+  return {
+    ...step,
+    id: `${step.id}-undo`,
+    call: step.undo.call,
+    args: step.undo.args,
+    says: `undo of: ${step.says}`,
+    undo: { none: 'an undo is not undone' },
+  };
+}
+
+/** Cuts a number of things into batches: the first alone, then each up to twice as large as the one before. */
+export function growingBatches(count: number): number[] {
+  const batches: number[] = [];
+  for (let left = count, size = 1; left > 0; size *= 2) {
+    const taken = Math.min(size, left);
+    batches.push(taken);
+    left -= taken;
+  }
+  return batches;
+}

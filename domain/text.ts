@@ -1,0 +1,30 @@
+// Which JSON can be stored and shown: PostgreSQL has no NUL in text, and a lone surrogate is no character.
+import type { Json } from './task.ts';
+
+/** The deepest nesting that is accepted; deeper JSON is nobody's parameter. */
+export const DEEPEST_JSON = 32;
+
+/** Why a value cannot be stored, with the path to the place; undefined when it can. Never recurses deeper than allowed. */
+export function unstorable(
+  value: Json,
+  path: readonly (string | number)[] = [],
+): { readonly path: readonly (string | number)[]; readonly why: string } | undefined {
+  if (path.length > DEEPEST_JSON) return { path, why: `nested deeper than ${DEEPEST_JSON} levels` };
+  if (typeof value === 'string') return flaw(value, path);
+  if (typeof value === 'number') {
+    return Number.isFinite(value) ? undefined : { path, why: 'not a finite number' };
+  }
+  if (value === null || typeof value !== 'object') return undefined;
+  for (const [key, child] of Object.entries(value)) {
+    const step = Array.isArray(value) ? Number(key) : key;
+    const found = (typeof step === 'string' ? flaw(step, path) : undefined) ?? unstorable(child, [...path, step]);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function flaw(text: string, path: readonly (string | number)[]) {
+  if (text.includes('\0')) return { path, why: 'contains a NUL character' };
+  if (!text.isWellFormed()) return { path, why: 'contains a lone surrogate' };
+  return undefined;
+}
