@@ -1,0 +1,161 @@
+// The one place that talks to EC2: narrow calls in Fermata's words, each made once, with every error classified.
+import {
+  CreateTagsCommand,
+  DeleteTagsCommand,
+  DescribeInstancesCommand,
+  DescribeInstanceStatusCommand,
+  EC2Client,
+  RebootInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2';
+import type { Filter, Instance as Ec2Instance } from '@aws-sdk/client-ec2';
+import { Failure } from '../domain/failures.ts';
+import type { Checks, Instance, InstanceQuery } from '../domain/instance.ts';
+import { INSTANCE_STATES, isInstanceId } from '../domain/instance.ts';
+import { failureOf, isNotFound } from './ec2-errors.ts';
+
+export interface CallOptions {
+  /** Ends a read at once; a mutating call is never abandoned, it only has its timeout. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Ec2 {
+  readonly region: string;
+  /** The instances a query stands for; an unknown id or name gives none. Throws `TargetAmbiguous` for a shared name. */
+  find(query: InstanceQuery, options?: CallOptions): Promise<Instance[]>;
+  /** Status checks of one instance. */
+  checks(instanceId: string, options?: CallOptions): Promise<Checks>;
+  start(instanceId: string): Promise<void>;
+  stop(instanceId: string): Promise<void>;
+  reboot(instanceId: string): Promise<void>;
+  terminate(instanceId: string): Promise<void>;
+  /** Sets a tag; null removes it. */
+  setTag(instanceId: string, key: string, value: string | null): Promise<void>;
+  close(): void;
+}
+
+/** A slow answer is an unknown outcome, which is resolved by looking; waiting longer helps nobody. */
+const REQUEST_TIMEOUT_MS = 8_000;
+const CONNECTION_TIMEOUT_MS = 2_000;
+
+/** Opens a client for a region. Credentials come from the usual AWS chain; waiting and retrying is Temporal's. */
+export function openEc2(region: string, endpoint: string | undefined): Ec2 {
+  const client = new EC2Client({
+    region,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    maxAttempts: 1,
+    requestHandler: {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+  });
+  const mutate = async (call: Promise<unknown>) => {
+    await call.catch((error: unknown) => {
+      throw failureOf(error, 'change');
+    });
+  };
+  return {
+    region,
+    find: (query, options) => find(client, query, options),
+    checks: (instanceId, options) => checks(client, instanceId, options),
+    start: (id) => mutate(client.send(new StartInstancesCommand({ InstanceIds: [id] }))),
+    stop: (id) => mutate(client.send(new StopInstancesCommand({ InstanceIds: [id] }))),
+    reboot: (id) => mutate(client.send(new RebootInstancesCommand({ InstanceIds: [id] }))),
+    terminate: (id) => mutate(client.send(new TerminateInstancesCommand({ InstanceIds: [id] }))),
+    setTag: (id, Key, Value) =>
+      mutate(
+        Value === null
+          ? client.send(new DeleteTagsCommand({ Resources: [id], Tags: [{ Key }] }))
+          : client.send(new CreateTagsCommand({ Resources: [id], Tags: [{ Key, Value }] })),
+      ),
+    close: () => client.destroy(),
+  };
+}
+
+async function find(client: EC2Client, query: InstanceQuery, options: CallOptions = {}): Promise<Instance[]> {
+  try {
+    switch (query.kind) {
+      case 'all':
+        return await describe(client, {}, options);
+      case 'tag':
+        return await describe(client, { Filters: [exactly(`tag:${query.key}`, query.value)] }, options);
+      case 'one':
+        return isInstanceId(query.ref)
+          ? await describe(client, { InstanceIds: [query.ref] }, options)
+          : theOne(query.ref, await describe(client, { Filters: [exactly('tag:Name', query.ref)] }, options));
+    }
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw failureOf(error, 'read');
+  }
+}
+
+/** In EC2's filters `*` and `?` are wildcards and a backslash makes them plain. */
+function exactly(Name: string, value: string): Filter {
+  return { Name, Values: [value.replace(/[\\*?]/g, (character) => `\\${character}`)] };
+}
+
+/** A name may be shared with instances that are gone: the live one is meant, or else the one that lived last. */
+function theOne(name: string, found: readonly Instance[]): Instance[] {
+  const gone = (instance: Instance) => instance.state === 'terminated' || instance.state === 'shutting-down';
+  const live = found.filter((instance) => !gone(instance));
+  if (live.length > 1) throw new Failure('TargetAmbiguous', { name, ids: live.map(({ id }) => id).join(', ') });
+  const [last] = live.length === 1 ? live : [...found].sort((a, b) => b.launchTime.localeCompare(a.launchTime));
+  return last ? [last] : [];
+}
+
+async function describe(
+  client: EC2Client,
+  which: { readonly InstanceIds?: string[]; readonly Filters?: Filter[] },
+  { signal }: CallOptions,
+): Promise<Instance[]> {
+  const instances: Instance[] = [];
+  let NextToken: string | undefined;
+  do {
+    // EC2 refuses a page size together with ids.
+    const page = which.InstanceIds ? {} : { MaxResults: 1_000, ...(NextToken === undefined ? {} : { NextToken }) };
+    const command = new DescribeInstancesCommand({ ...which, ...page });
+    const answer = await client.send(command, signal ? { abortSignal: signal } : {});
+    for (const { Instances = [] } of answer.Reservations ?? []) instances.push(...Instances.map(instanceOf));
+    NextToken = answer.NextToken;
+  } while (NextToken);
+  return instances;
+}
+
+function instanceOf(seen: Ec2Instance): Instance {
+  const tags = Object.fromEntries((seen.Tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
+  const state = INSTANCE_STATES.find((name) => name === seen.State?.Name);
+  if (!seen.InstanceId || !state) {
+    throw new Failure('CloudInvalid', { why: 'an instance without an id or a known state was described' });
+  }
+  return {
+    id: seen.InstanceId,
+    name: tags.Name ?? null,
+    state,
+    type: seen.InstanceType ?? 'unknown',
+    zone: seen.Placement?.AvailabilityZone ?? 'unknown',
+    launchTime: seen.LaunchTime?.toISOString() ?? '',
+    publicIp: seen.PublicIpAddress ?? null,
+    privateIp: seen.PrivateIpAddress ?? null,
+    tags,
+  };
+}
+
+async function checks(client: EC2Client, instanceId: string, { signal }: CallOptions = {}): Promise<Checks> {
+  try {
+    const answer = await client.send(
+      new DescribeInstanceStatusCommand({ InstanceIds: [instanceId] }),
+      signal ? { abortSignal: signal } : {},
+    );
+    const [status] = answer.InstanceStatuses ?? [];
+    if (!status) return 'none';
+    const both = [status.SystemStatus?.Status, status.InstanceStatus?.Status];
+    if (both.every((check) => check === 'ok')) return 'ok';
+    return both.includes('impaired') ? 'impaired' : 'initializing';
+  } catch (error) {
+    throw failureOf(error, 'read');
+  }
+}

@@ -1,0 +1,45 @@
+// Where lines go: the process's own log on standard output, and the audit file with one line an event.
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { destination, pino } from 'pino';
+import type { Logger } from 'pino';
+import type { TaskEvent } from '../domain/event.ts';
+
+export type Log = Logger;
+
+const LEVELS: Readonly<Record<string, string>> = { WARNING: 'warn', CRITICAL: 'fatal' };
+
+/** Header and body fields that may carry a secret; nothing of the kind is logged on purpose. */
+const SECRETS = ['req.headers.authorization', 'req.headers.cookie', '*.password', '*.secret', '*.token'];
+
+/** The log of a process, JSON lines on standard output; `level` as in config.json. */
+export function openLog(name: string, level: string): Log {
+  return pino({
+    name,
+    level: LEVELS[level] ?? level.toLowerCase(),
+    base: { name, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: { paths: SECRETS, censor: '[secret]' },
+  });
+}
+
+export interface AuditLog {
+  write(event: TaskEvent, position: number, hash: string): void;
+  close(): void;
+}
+
+/** The audit file: appended to, one structured line an event, with a literal `task_id=<uuid>` for those who grep. */
+export function openAuditLog(path: string, log: Log): AuditLog {
+  mkdirSync(dirname(path), { recursive: true });
+  const file = destination({ dest: path, append: true, sync: true, mkdir: true });
+  return {
+    write: (event, position, hash) => {
+      const { taskId, tenant, seq, at, by, from, to, phase, reason, detail } = event;
+      const msg = `task_id=${taskId} ${from ?? 'new'} -> ${to} (${phase}${reason === null ? '' : `, ${reason}`}) by ${by}: ${detail.says}`;
+      const line = { audit: true, task_id: taskId, tenant, seq, at, by, from, to, phase, reason, position, hash };
+      log.info(line, msg);
+      file.write(`${JSON.stringify({ ...line, msg })}\n`);
+    },
+    close: () => file.end(),
+  };
+}

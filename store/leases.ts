@@ -1,0 +1,59 @@
+// Leases as rows: taken all or none inside the transaction of the event that needs them, given back in the last one's.
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { Queries } from '../clients/postgres.ts';
+import type { LeaseWish } from '../domain/lease.ts';
+import { inTheWay } from '../domain/lease.ts';
+import { leases } from './schema.ts';
+
+export interface LeaseHolder {
+  /** Workflow id. */
+  readonly holder: string;
+  /** First execution run id. */
+  readonly runId: string;
+  readonly now: Date;
+}
+
+export type LeaseRow = typeof leases.$inferSelect;
+
+/**
+ * Takes every lease of the wish or none. Must run in a transaction. Returns the holder that is in the way, if any.
+ * Targets are locked in sorted order, so that two tasks that want the same ones never wait for each other.
+ */
+export async function takeLeases(
+  db: Queries,
+  wishes: readonly LeaseWish[],
+  { holder, runId, now }: LeaseHolder,
+): Promise<string | undefined> {
+  if (wishes.length === 0) return undefined;
+  const targets = wishes.map(({ target }) => target).sort();
+  for (const target of targets) {
+    await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${target}, 0))`);
+  }
+  const held = await leasesOn(db, targets);
+  const blocking = wishes.flatMap((wish) => inTheWay(wish, holder, held))[0];
+  if (blocking) return blocking.holder;
+  await db
+    .insert(leases)
+    .values(wishes.map(({ target, mode }) => ({ target, mode, holder, holderRunId: runId, takenAt: now })))
+    .onConflictDoNothing();
+  return undefined;
+}
+
+/** The leases on these targets, oldest first. */
+export async function leasesOn(db: Queries, targets: readonly string[]): Promise<LeaseRow[]> {
+  return db
+    .select()
+    .from(leases)
+    .where(inArray(leases.target, [...targets]))
+    .orderBy(leases.fence);
+}
+
+/** Gives back all that a workflow holds. */
+export async function releaseLeases(db: Queries, holder: string): Promise<void> {
+  await db.delete(leases).where(eq(leases.holder, holder));
+}
+
+/** Frees the very lease that a dead holder left: the fence tells it from one taken since. */
+export async function freeLease(db: Queries, { target, holder, fence }: LeaseRow): Promise<void> {
+  await db.delete(leases).where(and(eq(leases.target, target), eq(leases.holder, holder), eq(leases.fence, fence)));
+}

@@ -1,0 +1,150 @@
+// The compare-and-set of a transition: one transaction makes the event, the row it changes and the leases it moves.
+import { and, eq } from 'drizzle-orm';
+import type { Queries } from '../clients/postgres.ts';
+import type { EventDetail, EventWish, TaskEvent } from '../domain/event.ts';
+import { Failure } from '../domain/failures.ts';
+import { isLegal, isTerminal, workflowIdOf } from '../domain/task.ts';
+import type { Terms } from '../domain/task.ts';
+import { clock } from './clock.ts';
+import { findEvent } from './events.ts';
+import { releaseLeases, takeLeases } from './leases.ts';
+import { events, tasks } from './schema.ts';
+import type { NewTask, TaskRow } from './tasks.ts';
+import { registerTask } from './tasks.ts';
+
+export interface Recording {
+  readonly task: NewTask;
+  /** Used for the first event only; later ones get the terms that were frozen then. */
+  readonly terms: Terms;
+  /** First execution run id of the workflow. */
+  readonly runId: string;
+  readonly seq: number;
+  /** Null only looks whether the event exists already. */
+  readonly wish: EventWish | null;
+}
+
+export type Recorded = {
+  /** What stands in the log under that number; null when nothing was recorded. */
+  readonly event: TaskEvent | null;
+  readonly terms: Terms;
+  /** PostgreSQL's clock, ISO. */
+  readonly now: string;
+  /** The holder in the way, when a lease was refused. */
+  readonly waitsFor?: string;
+  /** Who asked the task to stop, and whether undo was asked for. */
+  readonly stop?: { readonly by: string; readonly undo: boolean };
+};
+
+/**
+ * Records the event number `seq` of a task, in these promises:
+ * 1. the first event committed for (task, seq) wins, and every later call gets that one back;
+ * 2. the row, the event, the leases and the notice are one transaction;
+ * 3. a decision is recorded only before its `validUntil` and, when it approves, before `approveBy`, by PostgreSQL's
+ *    clock; an expiry only after `approveBy`;
+ * 4. a task that somebody asked to stop is never recorded as completed;
+ * 5. another run of the same workflow id gets `TaskIdReused`.
+ */
+export async function recordEvent(db: Queries, recording: Recording): Promise<Recorded> {
+  const { task, runId, seq, wish } = recording;
+  if (seq === 1) await registerTask(db, task);
+  const [found] = await db.select({ row: tasks, now: clock }).from(tasks).where(eq(tasks.id, task.id)).for('update');
+  if (!found) throw new Failure('TaskNotFound', { id: task.id });
+  const { row, now } = found;
+  if (row.firstRunId !== null && row.firstRunId !== runId) throw new Failure('TaskIdReused', { id: task.id });
+
+  const terms = row.terms ?? recording.terms;
+  const base = {
+    terms,
+    now: now.toISOString(),
+    ...(row.stopRequestedBy === null ? {} : { stop: { by: row.stopRequestedBy, undo: row.undoRequested } }),
+  };
+  if (seq <= row.lastSeq) return { ...base, event: await findEvent(db, task.id, seq) };
+  if (!wish || !isDue(wish, row, now)) return { ...base, event: null };
+
+  const refused = await takeLeases(db, wish.leases ?? [], { holder: workflowIdOf(task.id), runId, now });
+  if (refused !== undefined && wish.whenBusy !== 'wait') return { ...base, event: null, waitsFor: refused };
+  const event = eventOf(recording, row, terms, now, refused);
+  await write(db, event, row, { runId, terms, now, wish });
+  return { ...base, event, ...(refused === undefined ? {} : { waitsFor: refused }) };
+}
+
+function isDue(wish: EventWish, row: TaskRow, now: Date): boolean {
+  const { decision } = wish;
+  if (decision) {
+    if (decision.validUntil !== undefined && now > new Date(decision.validUntil)) return false;
+    return row.approveBy === null || now <= row.approveBy;
+  }
+  if (wish.reason === 'expired' && row.status === 'AWAITING_CONFIRMATION') {
+    return row.approveBy === null || now > row.approveBy;
+  }
+  return !(wish.to === 'COMPLETED' && row.stopRequestedAt !== null);
+}
+
+function eventOf(
+  { task, seq, wish }: Recording,
+  row: TaskRow,
+  terms: Terms,
+  now: Date,
+  waitsFor: string | undefined,
+): TaskEvent {
+  if (!wish) throw new Error('an event needs a wish');
+  // A read that nobody has to decide on is running from its first event on.
+  const read = seq === 1 && terms.effect === 'read' && terms.risk === 'safe';
+  const to = read ? 'RUNNING' : wish.to;
+  const from = seq === 1 ? null : row.status;
+  if (from !== null && !isLegal(from, to)) throw new Error(`task ${task.id}: ${from} cannot become ${to}`);
+  const approveBy =
+    to === 'AWAITING_CONFIRMATION' ? new Date(now.getTime() + terms.confirmMs).toISOString() : undefined;
+  const detail: EventDetail = {
+    says: wish.says,
+    ...(wish.plan && { plan: wish.plan }),
+    ...(wish.decision && { decision: wish.decision }),
+    ...(wish.outcomes && { outcomes: wish.outcomes }),
+    ...(wish.result && terms.effect !== 'read' && { result: wish.result }),
+    ...(wish.error !== undefined && { error: wish.error }),
+    ...(approveBy !== undefined && { approveBy }),
+    ...(waitsFor !== undefined && { waitsFor }),
+  };
+  return {
+    taskId: task.id,
+    tenant: row.tenant,
+    seq,
+    at: now.toISOString(),
+    by: wish.by ?? (wish.reason === 'cancelled' ? (row.stopRequestedBy ?? 'temporal') : 'fermata'),
+    from,
+    to,
+    phase: read ? 'reading' : waitsFor === undefined ? wish.phase : 'waiting_for_lease',
+    reason: wish.reason ?? null,
+    detail,
+  };
+}
+
+async function write(
+  db: Queries,
+  event: TaskEvent,
+  row: TaskRow,
+  { runId, terms, now, wish }: { runId: string; terms: Terms; now: Date; wish: EventWish },
+): Promise<void> {
+  const { taskId: id, seq, to, phase, reason, detail } = event;
+  const { plan, decision, outcomes, error, approveBy } = detail;
+  const attempts = outcomes ? Math.max(0, ...outcomes.map((outcome) => outcome.attempts)) : wish.attempts;
+  await db.insert(events).values({ ...event, at: now });
+  await db
+    .update(tasks)
+    .set({
+      status: to,
+      phase,
+      reason,
+      lastSeq: seq,
+      updatedAt: now,
+      ...(seq === 1 && { firstRunId: runId, terms, risk: terms.risk, effect: terms.effect }),
+      ...(plan && { plan, planDigest: plan.digest }),
+      ...(decision && { decidedBy: decision.by, approved: decision.approve }),
+      ...(attempts !== undefined && { attempts }),
+      ...(wish.result && { result: wish.result }),
+      ...(error !== undefined && { error }),
+      ...(approveBy !== undefined && { approveBy: new Date(approveBy) }),
+    })
+    .where(and(eq(tasks.id, id), eq(tasks.lastSeq, row.lastSeq)));
+  if (isTerminal(to)) await releaseLeases(db, workflowIdOf(id));
+}

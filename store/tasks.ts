@@ -1,0 +1,157 @@
+// Queries on tasks: register, find, list, ask to stop.
+import { and, asc, desc, eq, getTableColumns, inArray, lt, notInArray, sql } from 'drizzle-orm';
+import type { Queries } from '../clients/postgres.ts';
+import type { Effect, Risk, TaskInput, TaskStatus } from '../domain/task.ts';
+import { clock } from './clock.ts';
+import { tasks } from './schema.ts';
+
+export type TaskRow = typeof tasks.$inferSelect;
+/** What a list shows: everything but what can be long and was known to the submitter. */
+export type TaskListRow = Omit<TaskRow, 'plan' | 'params' | 'terms'>;
+
+const TERMINAL: TaskStatus[] = ['COMPLETED', 'TERMINATED', 'FAILED'];
+
+export interface NewTask {
+  readonly id: string;
+  readonly input: TaskInput;
+  readonly risk: Risk;
+  readonly effect: Effect;
+}
+
+/** Registers a task; does nothing when it is registered already, by the door or by its own workflow. */
+export async function registerTask(db: Queries, { id, input, risk, effect }: NewTask): Promise<void> {
+  const now = input.submittedAt === undefined ? new Date() : new Date(input.submittedAt);
+  await db
+    .insert(tasks)
+    .values({
+      id,
+      tenant: input.tenant ?? 'default',
+      operation: input.operation,
+      resource: input.resource,
+      params: input.params,
+      fingerprint: input.fingerprint ?? null,
+      requestedBy: input.requestedBy ?? 'temporal',
+      risk,
+      effect,
+      status: 'PENDING',
+      phase: effect === 'read' && risk === 'safe' ? 'reading' : 'planning',
+      createdAt: now,
+      updatedAt: now,
+    })
+    .onConflictDoNothing();
+}
+
+/** The row of a task of this tenant, with PostgreSQL's clock; undefined when there is none. */
+export async function findTask(
+  db: Queries,
+  tenant: string,
+  id: string,
+): Promise<{ readonly row: TaskRow; readonly now: Date } | undefined> {
+  const [found] = await db
+    .select({ ...getTableColumns(tasks), now: clock })
+    .from(tasks)
+    .where(and(eq(tasks.id, id), eq(tasks.tenant, tenant)));
+  if (!found) return undefined;
+  const { now, ...row } = found;
+  return { row, now };
+}
+
+/** Reads a row after every transaction that is changing it has ended: what it says of a decision is final. */
+export async function findTaskSettled(db: Queries, tenant: string, id: string): Promise<TaskRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(tasks)
+    .where(and(eq(tasks.id, id), eq(tasks.tenant, tenant)))
+    .for('share');
+  return row;
+}
+
+export interface TaskPage {
+  readonly limit: number;
+  /** Only tasks registered before this position. */
+  readonly before?: number;
+  readonly status?: TaskStatus;
+  readonly operation?: string;
+}
+
+/** The newest tasks in the order of their registration, oldest first; `more` tells whether there are older ones. */
+export async function listTasks(
+  db: Queries,
+  tenant: string,
+  page: TaskPage,
+): Promise<{ readonly rows: TaskListRow[]; readonly more: boolean }> {
+  const { plan: _plan, params: _params, terms: _terms, ...columns } = getTableColumns(tasks);
+  const rows = await db
+    .select(columns)
+    .from(tasks)
+    .where(
+      and(
+        eq(tasks.tenant, tenant),
+        page.before === undefined ? undefined : lt(tasks.position, page.before),
+        page.status === undefined ? undefined : eq(tasks.status, page.status),
+        page.operation === undefined ? undefined : eq(tasks.operation, page.operation),
+      ),
+    )
+    .orderBy(desc(tasks.position))
+    .limit(page.limit + 1);
+  const more = rows.length > page.limit;
+  return { rows: rows.slice(0, page.limit).reverse(), more };
+}
+
+/**
+ * Marks a live task as to be stopped and says whether there was one. A first mark stays: the one who asked first is
+ * the one the terminal event names.
+ */
+export async function requestStop(
+  db: Queries,
+  tenant: string,
+  id: string,
+  by: string,
+  undo: boolean,
+): Promise<boolean> {
+  const marked = await db
+    .update(tasks)
+    .set({
+      stopRequestedAt: sql`coalesce(${tasks.stopRequestedAt}, clock_timestamp())`,
+      stopRequestedBy: sql`coalesce(${tasks.stopRequestedBy}, ${by})`,
+      undoRequested: sql`${tasks.undoRequested} or ${undo}`,
+    })
+    .where(and(eq(tasks.id, id), eq(tasks.tenant, tenant), notInArray(tasks.status, TERMINAL)))
+    .returning({ id: tasks.id });
+  return marked.length > 0;
+}
+
+/**
+ * Live tasks whose row has not changed for `quietMs`, those first that were looked at longest ago; each is marked as
+ * looked at now, so that all of them get their turn.
+ */
+export async function takeQuietTasks(db: Queries, quietMs: number, limit: number): Promise<TaskRow[]> {
+  const quiet = db
+    .select({ id: tasks.id })
+    .from(tasks)
+    .where(
+      and(
+        inArray(tasks.status, ['PENDING', 'AWAITING_CONFIRMATION', 'RUNNING']),
+        sql`${tasks.updatedAt} < clock_timestamp() - ${`${quietMs} milliseconds`}::interval`,
+      ),
+    )
+    .orderBy(asc(tasks.checkedAt))
+    .limit(limit);
+  return db
+    .update(tasks)
+    .set({ checkedAt: sql`clock_timestamp()` })
+    .where(inArray(tasks.id, quiet))
+    .returning();
+}
+
+/** Status and time of the last change of these tasks. */
+export async function statusOf(
+  db: Queries,
+  ids: readonly string[],
+): Promise<{ readonly id: string; readonly status: TaskStatus; readonly updatedAt: Date }[]> {
+  if (ids.length === 0) return [];
+  return db
+    .select({ id: tasks.id, status: tasks.status, updatedAt: tasks.updatedAt })
+    .from(tasks)
+    .where(inArray(tasks.id, [...ids]));
+}
