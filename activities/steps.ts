@@ -1,0 +1,157 @@
+// Performing one step: look, act once if the state still calls for it, and look until the cloud shows that it is so.
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Ec2 } from '../clients/ec2.ts';
+import type { Postgres } from '../clients/postgres.ts';
+import { reaching } from '../clients/postgres.ts';
+import type { StepInput } from '../domain/activity.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Step, StepCall, StepOutcome } from '../domain/plan.ts';
+import type { StepMark } from '../store/steps.ts';
+import { claimStep, findMark, markAnswered, unmark } from '../store/steps.ts';
+import { attempt, isShuttingDown } from './attempt.ts';
+import { startRunner, stopRunner } from './steps/power.ts';
+import { rebootRunner } from './steps/reboot.ts';
+import type { Look, StepRunner } from './steps/runner.ts';
+import { tagRunner } from './steps/tag.ts';
+import { terminateRunner } from './steps/terminate.ts';
+
+const RUNNERS: Readonly<Record<StepCall, (ec2: Ec2) => StepRunner>> = {
+  start_instance: startRunner,
+  stop_instance: stopRunner,
+  reboot_instance: rebootRunner,
+  terminate_instance: terminateRunner,
+  set_tag: tagRunner,
+};
+
+/** Looks come quickly at first and then rarely, because EC2 counts calls. */
+const FIRST_PAUSE_MS = 150;
+const LONGEST_PAUSE_MS = 5_000;
+const nextPause = (ms: number) => Math.min(ms * 1.6, LONGEST_PAUSE_MS);
+
+interface Progress {
+  mark: StepMark;
+  look: Look | undefined;
+  /** This attempt made the call and got no answer. */
+  unanswered: boolean;
+}
+
+export interface StepActivities {
+  /** Performs a step; a step stopped half-way answers with `reached: false`. Throws typed failures with the outcome. */
+  performStep(input: StepInput): Promise<StepOutcome>;
+  /** Only looks: what a step whose worker was lost had done. */
+  lookAtStep(input: { readonly taskId: string; readonly step: Step }): Promise<StepOutcome>;
+}
+
+/** The activities of steps, on a cloud and a store. */
+export function stepActivities({ ec2, postgres }: { ec2: Ec2; postgres: Postgres }): StepActivities {
+  const { db } = postgres;
+  return {
+    performStep: (input) => {
+      const progress: Progress = { mark: { mine: false, answered: false }, look: undefined, unanswered: false };
+      let attempts = 1;
+      return attempt(
+        input,
+        async (number, signal) => {
+          attempts = number;
+          const { taskId, step } = input;
+          progress.mark = await reaching(findMark(db, taskId, step.id));
+          const note = await perform(input, RUNNERS[step.call](ec2), postgres, progress, signal);
+          return outcomeOf(step, progress, attempts, note);
+        },
+        () => outcomeOf(input.step, progress, attempts, undefined),
+      );
+    },
+    lookAtStep: async ({ taskId, step }) => {
+      const mark = await reaching(findMark(db, taskId, step.id));
+      const progress: Progress = { mark, look: undefined, unanswered: false };
+      const { mine, answered } = progress.mark;
+      const signal = AbortSignal.timeout(15_000);
+      progress.look = await RUNNERS[step.call](ec2).look(step, { mine, answered, undo: false, signal });
+      return outcomeOf(step, progress, 1, 'its worker was lost; this is what the cloud shows');
+    },
+  };
+}
+
+function outcomeOf(step: Step, { mark, look }: Progress, attempts: number, note: string | undefined): StepOutcome {
+  return {
+    stepId: step.id,
+    call: step.call,
+    target: step.target,
+    acted: mark.mine,
+    reached: look?.verdict === 'as_wanted',
+    seen: look?.seen ?? {},
+    attempts,
+    ...(note !== undefined && { note }),
+  };
+}
+
+/** Returns when the wanted state is seen, or with a note when the task was stopped on the way. */
+async function perform(
+  input: StepInput,
+  runner: StepRunner,
+  postgres: Postgres,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { step, undo } = input;
+  for (let wait = FIRST_PAUSE_MS; ; wait = nextPause(wait)) {
+    if (signal.aborted) return stopped(progress);
+    // The abort must not reach the look itself: its answer is what the outcome will say.
+    const look = await runner.look(step, { ...progress.mark, undo, signal: AbortSignal.timeout(20_000) });
+    progress.look = look;
+    switch (look.verdict) {
+      case 'as_wanted':
+        if (progress.mark.mine || runner.indifferent || undo) return undefined;
+        throw new Failure('PlanSuperseded', { why: `${step.target} got there without this task` });
+      case 'else':
+        throw new Failure(undo ? 'TargetFailed' : 'PlanSuperseded', { why: look.why ?? 'it changed' });
+      case 'failed':
+        throw new Failure('TargetFailed', { why: look.why ?? 'it failed' });
+      case 'unknown':
+        throw new Failure('OutcomeUnknown', { why: look.why ?? 'nothing shows it' });
+      case 'as_planned':
+        if (progress.mark.answered) break;
+        if (progress.unanswered) throw new Failure('CloudUnreachable', { why: 'no answer to the call, and no effect' });
+        if (!(await act(input, runner, postgres, progress))) return 'stopped before it acted';
+        wait = FIRST_PAUSE_MS;
+        break;
+      case 'on_the_way':
+    }
+    await pause(wait, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+function stopped({ mark }: Progress): string {
+  if (isShuttingDown()) throw new Error('the worker is stopping');
+  return mark.mine ? 'stopped while it was on the way' : 'stopped before it acted';
+}
+
+/** Makes the call, unless the task was stopped or has lost its lease: then false, or a failure. */
+async function act(
+  { taskId, step, undo }: StepInput,
+  runner: StepRunner,
+  { db }: Postgres,
+  progress: Progress,
+): Promise<boolean> {
+  const claim = await reaching(claimStep(db, { taskId, stepId: step.id, target: step.target, undo }));
+  if (!claim.leaseHeld) throw new Failure('LeaseLost', { target: step.target });
+  if (claim.stopRequested && !undo) return false;
+  const before = progress.mark;
+  progress.mark = { mine: true, answered: false };
+  try {
+    await runner.act(step);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    // The answer was lost, not the call: the next look tells.
+    if (error.type === 'OutcomeUnknown') {
+      progress.unanswered = true;
+      return true;
+    }
+    progress.mark = before;
+    if (!before.mine) await reaching(unmark(db, taskId, step.id));
+    throw error;
+  }
+  progress.mark = { mine: true, answered: true };
+  await reaching(markAnswered(db, taskId, step.id));
+  return true;
+}

@@ -1,0 +1,45 @@
+// Starting and stopping: indifferent to who did it, and each other's undo.
+import type { Ec2 } from '../../clients/ec2.ts';
+import type { InstanceState } from '../../domain/instance.ts';
+import { instanceIdOf } from '../../domain/instance.ts';
+import type { StepRunner, Verdict } from './runner.ts';
+import { changedSince, instanceOf, seenOf } from './runner.ts';
+
+type Table = Readonly<Record<InstanceState, Verdict>>;
+
+/** EC2 accepts a start only of a stopped instance, so `stopping` is waited out. */
+const START: Table = {
+  stopped: 'as_planned',
+  stopping: 'on_the_way',
+  pending: 'on_the_way',
+  running: 'as_wanted',
+  'shutting-down': 'else',
+  terminated: 'else',
+};
+const STOP: Table = {
+  running: 'as_planned',
+  pending: 'on_the_way',
+  stopping: 'on_the_way',
+  stopped: 'as_wanted',
+  'shutting-down': 'else',
+  terminated: 'else',
+};
+
+function powerRunner(ec2: Ec2, table: Table, act: (instanceId: string) => Promise<void>): StepRunner {
+  return {
+    indifferent: true,
+    look: async (step, { mine, undo, signal }) => {
+      const instance = await instanceOf(ec2, step, signal);
+      const seen = seenOf(instance);
+      const verdict = table[instance.state];
+      if (verdict === 'else') return { verdict, seen, why: `${step.target} is ${instance.state}` };
+      // Somebody restarted it in between: it is in the planned state, but not in the planned run.
+      const changed = verdict === 'as_planned' && !mine && !undo ? changedSince(step, seen) : undefined;
+      return changed === undefined ? { verdict, seen } : { verdict: 'else', seen, why: changed };
+    },
+    act: (step) => act(instanceIdOf(step.target)),
+  };
+}
+
+export const startRunner = (ec2: Ec2) => powerRunner(ec2, START, (id) => ec2.start(id));
+export const stopRunner = (ec2: Ec2) => powerRunner(ec2, STOP, (id) => ec2.stop(id));

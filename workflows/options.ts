@@ -1,0 +1,54 @@
+// The profiles of activities, one for each thing that a retry means.
+import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
+
+/**
+ * Recording never gives up, since nothing may happen unrecorded; it leaves the workflow task at once and comes back by
+ * a timer, because a retry inside the workflow task would hold the worker's slots while PostgreSQL is away.
+ */
+export const recording: LocalActivityOptions = {
+  startToCloseTimeout: '3s',
+  localRetryThreshold: '100ms',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
+};
+
+/** Attempts are unlimited within the deadline: the activities themselves count the errors of the operation. */
+const untilDeadline: NonNullable<ActivityOptions['retry']> = {
+  initialInterval: '1s',
+  backoffCoefficient: 2,
+  maximumInterval: '30s',
+};
+
+/** Reading and planning change nothing, so a lost attempt is simply made again. */
+export function reading(deadlineMs: number): ActivityOptions {
+  return {
+    scheduleToCloseTimeout: deadlineMs,
+    heartbeatTimeout: '10s',
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    retry: untilDeadline,
+  };
+}
+
+/** A minute beyond the deadline: the workflow's own timer cancels first, so that the step can say what it had done. */
+const BEYOND_DEADLINE_MS = 60_000;
+
+/** A step acts; each attempt looks first, so that a lost one is never repeated blindly. */
+export function acting(deadlineMs: number, summary: string): ActivityOptions {
+  return {
+    scheduleToCloseTimeout: deadlineMs + BEYOND_DEADLINE_MS,
+    heartbeatTimeout: '10s',
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    retry: untilDeadline,
+    summary: summary.slice(0, 200),
+  };
+}
+
+/** Undoing one step is bounded, because nobody waits for it and a stuck one must not keep a task open for ever. */
+export const UNDO_MS = 10 * 60_000;
+
+/** Looking after a lost worker, and freeing leases, are short reads. */
+export const looking: ActivityOptions = {
+  scheduleToCloseTimeout: '2m',
+  startToCloseTimeout: '20s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1s', maximumInterval: '10s' },
+};

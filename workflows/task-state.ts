@@ -1,0 +1,194 @@
+// The state of one task while its workflow runs: what was recorded last, and what somebody wishes. Only the main line records.
+import type { LocalActivityOptions } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  proxyLocalActivities,
+  setCurrentDetails,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import type { Decision, DecisionAnswer } from '../domain/decision.ts';
+import { refusalOf } from '../domain/decision.ts';
+import type { EventWish, TaskEvent } from '../domain/event.ts';
+import type { FailureDetails, FailureType } from '../domain/failures.ts';
+import { failureText } from '../domain/failures.ts';
+import type { Plan, StepOutcome } from '../domain/plan.ts';
+import { searchValue } from '../domain/search.ts';
+import type { TaskInput, Terms } from '../domain/task.ts';
+import { isTerminal, taskIdOf } from '../domain/task.ts';
+import type { TaskView } from './messages.ts';
+import { recording } from './options.ts';
+
+/** How a workflow ends on purpose; `type` is one of the table, so that callers can tell it from a bug. */
+export function refused(type: FailureType, details: FailureDetails): ApplicationFailure {
+  return ApplicationFailure.create({
+    type,
+    message: failureText(type, details),
+    nonRetryable: true,
+    details: [details],
+  });
+}
+
+type RecordAnswer = Awaited<ReturnType<Activities['record']>>;
+
+export class Task {
+  readonly input: TaskInput;
+  readonly id: string;
+  /** What became of the steps so far, in the order in which they ended. */
+  readonly outcomes: StepOutcome[] = [];
+  plan: Plan | undefined;
+  /** The last recorded event. */
+  event: TaskEvent | undefined;
+  /** The last answer of `record`, for its clock, its terms and its stop mark. */
+  answer: RecordAnswer | undefined;
+  /** A decision that came in and is not recorded yet. */
+  wish: Decision | undefined;
+  /** The decision that was recorded, and when. */
+  decision: Decision | undefined;
+  decidedAt: string | undefined;
+  /** Set when the store may be ahead of this workflow. */
+  woken = false;
+  deadlineHit = false;
+  /** True once Temporal has delivered a request to cancel. */
+  cancelled = false;
+  /** Attempts of a read or of planning, which have no steps. */
+  attempts = 1;
+  private readonly work: Pick<Activities, 'record'>;
+  private readonly ignored: string[] = [];
+
+  constructor(input: TaskInput, options: LocalActivityOptions = recording) {
+    this.input = input;
+    this.work = proxyLocalActivities<Activities>(options);
+    const { workflowId } = workflowInfo();
+    const id = taskIdOf(workflowId);
+    if (id === undefined) throw refused('TaskIdInvalid', { id: workflowId });
+    this.id = id;
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.cancelled = true;
+    });
+  }
+
+  get terms(): Terms {
+    if (!this.answer) throw refused('Internal', {});
+    return this.answer.terms;
+  }
+
+  get closed(): boolean {
+    return this.event !== undefined && isTerminal(this.event.to);
+  }
+
+  view(): TaskView {
+    return {
+      status: this.event?.to ?? 'PENDING',
+      phase: this.event?.phase ?? 'planning',
+      reason: this.event?.reason ?? null,
+      planDigest: this.plan?.digest ?? null,
+      seq: this.event?.seq ?? 0,
+    };
+  }
+
+  /**
+   * Records the next event and goes on from the one that comes back, which may be another than was wished: the first
+   * one committed wins. Null when nothing was recorded. A cancellation never interrupts it.
+   */
+  async record(wish: EventWish | null): Promise<TaskEvent | null> {
+    const seq = (this.event?.seq ?? 0) + 1;
+    this.answer = await CancellationScope.nonCancellable(() =>
+      this.work.record({
+        taskId: this.id,
+        runId: workflowInfo().firstExecutionRunId,
+        input: this.input,
+        seq,
+        wish:
+          wish && this.ignored.length > 0
+            ? { ...wish, says: `${wish.says} (${this.ignored.splice(0).join('; ')})` }
+            : wish,
+        ...(this.plan && { facts: this.plan.facts }),
+      }),
+    );
+    const { event } = this.answer;
+    if (event) {
+      this.event = event;
+      this.show(event);
+    }
+    return event;
+  }
+
+  /** Milliseconds until `approveBy`, by the database's clock; at least 1, because a timer of 0 means none. */
+  msLeft(): number {
+    const { approveBy } = this.event?.detail ?? {};
+    if (approveBy === undefined || !this.answer) return 1;
+    return Math.max(1, Date.parse(approveBy) - Date.parse(this.answer.now) + 1);
+  }
+
+  /** Why a decision is refused now; the validator of the update, and the signal's first question. */
+  refusalOf(decision: Decision) {
+    return refusalOf(decision, {
+      taskId: this.id,
+      awaiting: this.event?.to === 'AWAITING_CONFIRMATION',
+      planDigest: this.plan?.digest,
+      decided: this.wish ?? this.decision,
+    });
+  }
+
+  /** Hands a decision to the main line and waits until it is recorded. Throws when it was too late or something else won. */
+  async decide(decision: Decision): Promise<DecisionAnswer> {
+    if (!this.decision) {
+      this.wish ??= decision;
+      const pending = this.wish;
+      await CancellationScope.nonCancellable(() => condition(() => this.wish !== pending || this.closed));
+    }
+    const made = this.decision;
+    if (!made || !this.decidedAt)
+      throw refused(this.closed ? 'NotAwaitingConfirmation' : 'DecisionUnanswered', { id: this.id });
+    if (made.approve !== decision.approve || made.by !== decision.by) {
+      throw refused('AlreadyDecided', { id: this.id, by: made.by, decision: made.approve ? 'approved' : 'rejected' });
+    }
+    return { approved: made.approve, by: made.by, at: this.decidedAt, planDigest: this.plan?.digest ?? '' };
+  }
+
+  /** Notes something that came in and was not used; the next event says so. Bounded, since anybody can send signals. */
+  ignore(why: string): void {
+    if (this.ignored.length < 5) this.ignored.push(`ignored a signal: ${why}`);
+  }
+
+  private show(event: TaskEvent): void {
+    const { decision } = event.detail;
+    if (decision) {
+      this.decision = decision;
+      this.decidedAt = event.at;
+    }
+    setCurrentDetails(detailsOf(event, this.plan));
+    if (this.input.withoutSearchAttributes === true) return;
+    const { searchAttributes } = workflowInfo();
+    const first = event.seq === 1 && searchAttributes.Operation === undefined;
+    const current = searchAttributes.TaskStatus?.[0];
+    if (first) {
+      upsertSearchAttributes({
+        TaskStatus: [event.to],
+        Operation: [searchValue(this.input.operation)],
+        Resource: [searchValue(this.input.resource)],
+        Tenant: [searchValue(event.tenant)],
+        Risk: [this.terms.risk],
+      });
+    } else if (current !== event.to) {
+      upsertSearchAttributes({ TaskStatus: [event.to] });
+    }
+  }
+}
+
+/** What the Web UI shows on top of the workflow, in Markdown. */
+function detailsOf(event: TaskEvent, plan: Plan | undefined): string {
+  const lines = [
+    `**${event.to}** (${event.phase}${event.reason === null ? '' : `, ${event.reason}`})`,
+    '',
+    event.detail.says,
+  ];
+  if (plan) {
+    lines.push('', `Plan \`${plan.digest}\`: ${plan.says}`, '', ...plan.steps.map(({ says }) => `1. ${says}`));
+  }
+  return lines.join('\n').slice(0, 15_000);
+}

@@ -1,0 +1,169 @@
+// The workflow of one task, as the story it runs: terms, plan, hold, execute, undo, close.
+import { CancellationScope, condition, proxyActivities, setHandler, sleep } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import { isStale, parseConfirmSignal } from '../domain/decision.ts';
+import type { EventWish } from '../domain/event.ts';
+import { failureText } from '../domain/failures.ts';
+import type { LeaseWish } from '../domain/lease.ts';
+import type { Plan } from '../domain/plan.ts';
+import { leasesOf } from '../domain/plan.ts';
+import type { JsonObject, TaskInput } from '../domain/task.ts';
+import { confirmSignal, decideUpdate, statusQuery, wakeSignal } from './messages.ts';
+import { looking, reading } from './options.ts';
+import { close } from './task-close.ts';
+import { execute } from './task-execute.ts';
+import { refused, Task } from './task-state.ts';
+
+/** Runs one task. Returns its result; throws the typed failure or the cancellation that it ended by. */
+export async function runTask(input: TaskInput): Promise<JsonObject> {
+  const task = new Task(input);
+  listen(task);
+  try {
+    await task.record({ to: 'PENDING', phase: 'planning', says: 'Submitted.' });
+    return task.event?.phase === 'reading' ? await read(task) : await change(task);
+  } catch (error) {
+    return await CancellationScope.nonCancellable(() => close(task, error));
+  }
+}
+
+function listen(task: Task): void {
+  setHandler(statusQuery, () => task.view());
+  setHandler(wakeSignal, () => {
+    task.woken = true;
+  });
+  setHandler(decideUpdate, (decision) => task.decide(decision), {
+    validator: (decision) => {
+      const refusal = task.refusalOf(decision);
+      if (refusal) throw refused(refusal.type, refusal.details);
+    },
+  });
+  setHandler(confirmSignal, (raw) => {
+    const decision = parseConfirmSignal(raw);
+    if ('ignored' in decision) return task.ignore(decision.ignored);
+    const refusal = task.refusalOf(decision);
+    if (refusal) return task.ignore(failureText(refusal.type, refusal.details));
+    task.wish ??= decision;
+  });
+}
+
+async function read(task: Task): Promise<JsonObject> {
+  const { deadlineMs, maxRetries, retryDelayMs } = task.terms;
+  const { operation, params } = task.input;
+  const work = proxyActivities<Activities>(reading(deadlineMs));
+  const { result, attempts } = await work.read({ operation, params, maxRetries, retryDelayMs });
+  task.attempts = attempts;
+  await complete(task, { result });
+  return result;
+}
+
+async function change(task: Task): Promise<JsonObject> {
+  task.plan = await plan(task);
+  if (task.terms.risk === 'high') await hold(task, task.plan);
+  else {
+    await task.record({
+      to: 'RUNNING',
+      phase: 'executing',
+      says: task.plan.says,
+      plan: task.plan,
+      leases: leasesOf(task.plan.steps),
+      whenBusy: 'wait',
+    });
+  }
+  await holdLeases(task, leasesOf(task.plan.steps));
+  if (task.terms.effect === 'read') return read(task);
+  await execute(task, task.plan);
+  const event = await complete(task, { outcomes: task.outcomes });
+  return event.detail.result ?? {};
+}
+
+async function plan(task: Task): Promise<Plan> {
+  const { deadlineMs, maxRetries, retryDelayMs } = task.terms;
+  const { operation, params } = task.input;
+  return proxyActivities<Activities>(reading(deadlineMs)).makePlan({ operation, params, maxRetries, retryDelayMs });
+}
+
+/** Waits for a decision on the plan; comes back only when it is approved in time. */
+async function hold(task: Task, plan: Plan): Promise<void> {
+  await task.record({ to: 'AWAITING_CONFIRMATION', phase: 'awaiting_approval', says: plan.says, plan });
+  while (task.event?.to === 'AWAITING_CONFIRMATION') {
+    const inTime = await condition(() => task.wish !== undefined || task.woken, task.msLeft());
+    const wish = task.wish;
+    if (wish || !inTime) await task.record(wish ? decided(task, plan) : expired(task));
+    else await task.record(null);
+    task.wish = undefined;
+    task.woken = false;
+  }
+  const { decision, event, answer } = task;
+  if (!decision?.approve || event?.to !== 'RUNNING') throw refusedBy(task);
+  if (answer && isStale(decision, answer.now)) throw expiry(task);
+}
+
+function decided(task: Task, plan: Plan): EventWish {
+  const { wish } = task;
+  const by = wish?.by ?? 'temporal';
+  const comment = wish?.comment === undefined ? '' : ` Comment: ${wish.comment}`;
+  const base = { by, ...(wish && { decision: { ...wish, planDigest: plan.digest } }) };
+  if (wish?.approve !== true) {
+    const error = failureText('ConfirmationRejected', { id: task.id, by, comment });
+    return { ...base, to: 'FAILED', phase: 'closed', reason: 'rejected', says: `Rejected by ${by}.${comment}`, error };
+  }
+  const says = `Approved by ${by}.${comment}`;
+  const leases = leasesOf(plan.steps);
+  return { ...base, to: 'RUNNING', phase: 'executing', reason: 'approved', says, leases, whenBusy: 'wait' };
+}
+
+function expired(task: Task): EventWish {
+  const error = expiry(task).message;
+  return { to: 'FAILED', phase: 'closed', reason: 'expired', says: 'Nobody decided in time.', error };
+}
+
+function expiry(task: Task) {
+  return refused('ConfirmationTimeout', { id: task.id, seconds: task.terms.confirmMs / 1000 });
+}
+
+function refusedBy(task: Task) {
+  const { decision } = task;
+  if (!decision || decision.approve) return expiry(task);
+  const comment = decision.comment === undefined ? '' : ` Comment: ${decision.comment}`;
+  return refused('ConfirmationRejected', { id: task.id, by: decision.by, comment });
+}
+
+/** Longest pause between two tries to get a busy target, ms. */
+const LONGEST_ASK_MS = 15_000;
+
+/** Waits until nobody else uses the targets, for as long as the terms say; then it is a conflict that names the holder. */
+async function holdLeases(task: Task, leases: readonly LeaseWish[]): Promise<void> {
+  const { freeDeadLeases } = proxyActivities<Activities>(looking);
+  let waitedMs = 0;
+  for (
+    let pauseMs = 1_000;
+    task.event?.phase === 'waiting_for_lease';
+    pauseMs = Math.min(pauseMs * 2, LONGEST_ASK_MS)
+  ) {
+    const targets = leases.map(({ target }) => target);
+    await freeDeadLeases({ targets, asker: task.id });
+    const wish: EventWish = { to: 'RUNNING', phase: 'executing', says: 'Got its leases.', leases, whenBusy: 'nothing' };
+    if (await task.record(wish)) return;
+    const holder = task.answer?.waitsFor ?? task.event.detail.waitsFor ?? 'somebody';
+    if (waitedMs >= task.terms.leaseWaitMs) {
+      throw refused('LeaseConflict', { target: targets.join(', '), holder, seconds: task.terms.leaseWaitMs / 1000 });
+    }
+    const pause = Math.min(pauseMs, task.terms.leaseWaitMs - waitedMs);
+    await sleep(pause);
+    waitedMs += pause;
+  }
+}
+
+/** Records the end of a task that did all it was to do, unless somebody asked it to stop before that was recorded. */
+async function complete(task: Task, wish: Pick<EventWish, 'result' | 'outcomes'>) {
+  const event = await task.record({
+    to: 'COMPLETED',
+    phase: 'closed',
+    says: 'Done.',
+    attempts: task.attempts,
+    ...wish,
+  });
+  if (!event) throw refused('TaskTerminated', { id: task.id, by: task.answer?.stop?.by ?? 'temporal' });
+  if (event.to !== 'COMPLETED') throw refused('TaskLost', { id: task.id, state: 'closed' });
+  return event;
+}
