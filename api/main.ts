@@ -1,0 +1,57 @@
+// The API process: waits for what it needs, listens, and stops without dropping a request.
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { hostFlaw, readEnv } from '../config/env.ts';
+import { ConfigError, loadConfig } from '../config/load.ts';
+import { endOfProcess, runMain, sayReady } from '../config/process.ts';
+import { catalogueFlaw } from '../operations/index.ts';
+import { databaseUrlOf, open } from '../service/open.ts';
+import { knowsSearchAttributes } from '../service/ready.ts';
+import { prepareStore, waitFor } from '../service/wait.ts';
+import { createApp } from './app.ts';
+
+/** Requests that are being answered when the process is told to stop get this long, ms. */
+const DRAIN_MS = 6_000;
+
+await runMain(async () => {
+  const ending = endOfProcess();
+  const env = readEnv();
+  const config = loadConfig(env.configPath);
+  const service = open(config, env);
+  const flaw = hostFlaw(env) ?? catalogueFlaw(service.policy.risk);
+  if (flaw !== undefined) throw new ConfigError(flaw);
+  const { log } = service;
+
+  await prepareStore(databaseUrlOf(env), log, ending);
+  await waitFor('Temporal', log, ending, async () => {
+    if (!(await knowsSearchAttributes(service))) throw new Error('no worker has registered the search attributes yet');
+  });
+  const server = createServer(createApp({ service, corsOrigins: env.corsOrigins }));
+  // A client that is slower than this at sending a few kilobytes is no client.
+  server.headersTimeout = 10_000;
+  server.requestTimeout = 20_000;
+  await listen(server, env.port, env.host);
+  log.info(`listening on http://${env.host}:${env.port}`);
+  sayReady();
+  await new Promise<void>((resolve) => ending.addEventListener('abort', () => resolve(), { once: true }));
+  await drain(server);
+  await service.close();
+});
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      reject(taken ? new ConfigError(`Port ${port} of ${host} is taken. Set PORT to another one.`) : error);
+    });
+    server.listen(port, host, () => resolve());
+  });
+}
+
+async function drain(server: Server): Promise<void> {
+  const force = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  await closed;
+  clearTimeout(force);
+}

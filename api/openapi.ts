@@ -1,0 +1,165 @@
+// The OpenAPI document, generated from the schemas that validate: every route with every answer it can give.
+import { createDocument } from 'zod-openapi';
+import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-openapi';
+import { z } from 'zod';
+import { VERSION } from './routes/system.ts';
+import * as wire from './schemas.ts';
+
+const json = (description: string, schema: z.ZodType, headers: readonly string[] = []) => ({
+  description,
+  content: { 'application/json': { schema } },
+  ...(headers.length > 0 && {
+    headers: Object.fromEntries(headers.map((name) => [name, { schema: { type: 'string' as const } }])),
+  }),
+});
+const error = (description: string) => ({
+  description,
+  content: {
+    'application/json': { schema: wire.errorResponse },
+    'application/problem+json': { schema: z.looseObject({ type: z.string(), title: z.string(), status: z.int() }) },
+  },
+});
+const invalid = {
+  '422': {
+    description: 'The request does not fit the schema, or required params are missing (then `detail` is a string)',
+    content: { 'application/json': { schema: wire.httpValidationError } },
+  },
+};
+const badBody = { '400': error('The body is not UTF-8 or nested too deep'), '413': error('The body is over 64 kB') };
+const unavailable = { '503': error('Temporal or PostgreSQL does not answer; see Retry-After') };
+/** Any route may meet a bug; saying so keeps clients honest. */
+const internal = { '500': error('A bug; the log has it under the request id') };
+
+const taskId = z.object({ task_id: z.string().meta({ description: 'The id that a submit answered with' }) });
+const prefer = { Prefer: z.string().optional().meta({ description: '`wait=N` waits up to N seconds, at most 30' }) };
+
+type Draft = Omit<ZodOpenApiOperationObject, 'responses'> & { readonly responses: ZodOpenApiResponsesObject };
+
+function operation(tag: string, operationId: string, summary: string, draft: Draft): ZodOpenApiOperationObject {
+  return { ...draft, tags: [tag], operationId, summary, responses: { ...draft.responses, ...internal } };
+}
+
+const bodyOf = (schema: z.ZodType) => ({ required: true, content: { 'application/json': { schema } } });
+
+const paths: ZodOpenApiPathsObject = {
+  '/health': {
+    get: operation('System', 'health_check_health_get', 'Health Check', {
+      responses: { '200': json('The process answers', wire.healthResponse) },
+    }),
+  },
+  '/livez': {
+    get: operation('System', 'live_livez_get', 'Live', {
+      responses: { '200': json('The process answers', wire.healthResponse) },
+    }),
+  },
+  '/readyz': {
+    get: operation('System', 'ready_readyz_get', 'Ready', {
+      responses: {
+        '200': json('Temporal and PostgreSQL answer', wire.readyResponse),
+        '503': json('One of them does not', wire.readyResponse),
+      },
+    }),
+  },
+  '/api/v1/operations': {
+    get: operation('Operations', 'list_operations_api_v1_operations_get', 'List Operations', {
+      responses: { '200': json('The catalogue', z.array(wire.operationInfo)) },
+    }),
+  },
+  '/api/v1/tasks': {
+    get: operation('Tasks', 'list_tasks_api_v1_tasks_get', 'List Tasks', {
+      requestParams: { query: wire.listQuery },
+      responses: {
+        '200': json('The newest tasks, oldest first', z.array(wire.taskListItem), ['Link']),
+        ...invalid,
+        ...unavailable,
+      },
+    }),
+    post: operation('Tasks', 'submit_task_api_v1_tasks_post', 'Submit Task', {
+      requestParams: { header: z.object({ 'Idempotency-Key': z.string().max(257).optional(), ...prefer }) },
+      requestBody: bodyOf(wire.submitTaskRequest),
+      responses: {
+        '202': json('Accepted and kept', wire.submitTaskResponse, ['Location', 'Retry-After', 'Idempotency-Replayed']),
+        ...badBody,
+        '400': error('Unknown operation, a body that is no text, or a bad Idempotency-Key'),
+        ...invalid,
+        ...unavailable,
+      },
+    }),
+  },
+  '/api/v1/tasks/{task_id}': {
+    get: operation('Tasks', 'get_task_api_v1_tasks__task_id__get', 'Get Task', {
+      requestParams: { path: taskId, header: z.object({ 'If-None-Match': z.string().optional(), ...prefer }) },
+      responses: {
+        '200': json('The task', wire.taskResponse, ['ETag']),
+        '304': { description: 'Not changed since the ETag given' },
+        '404': error('No such task'),
+        ...unavailable,
+      },
+    }),
+    delete: operation('Tasks', 'terminate_task_api_v1_tasks__task_id__delete', 'Terminate Task', {
+      requestParams: { path: taskId, query: wire.deleteQuery },
+      responses: {
+        '200': json('The task stops at its next safe point', wire.terminateResponse),
+        '404': error('No such path'),
+        '409': error('Unknown, or has ended'),
+        '413': badBody['413'],
+        ...invalid,
+        ...unavailable,
+      },
+    }),
+  },
+  '/api/v1/tasks/{task_id}/confirm': {
+    post: operation('Tasks', 'confirm_task_api_v1_tasks__task_id__confirm_post', 'Confirm Task', {
+      requestParams: { path: taskId },
+      requestBody: bodyOf(wire.confirmRequest),
+      responses: {
+        '200': json('The decision is recorded', wire.confirmResponse),
+        ...badBody,
+        '404': error('No such path'),
+        '409': error('Unknown, not awaiting a decision, or decided otherwise'),
+        '412': error('The plan has another digest'),
+        ...invalid,
+        ...unavailable,
+      },
+    }),
+  },
+  '/api/v1/tasks/{task_id}/events': {
+    get: operation('Tasks', 'list_task_events', 'Events of a Task', {
+      requestParams: { path: taskId },
+      responses: {
+        '200': json('Who did what, when, and why', z.array(wire.eventResponse)),
+        '404': error('No such task'),
+        ...unavailable,
+      },
+    }),
+  },
+  '/api/v1/events': {
+    get: operation('Tasks', 'follow_events', 'Follow Events', {
+      requestParams: { query: wire.eventsQuery, header: z.object({ 'Last-Event-ID': z.string().optional() }) },
+      responses: {
+        '200': {
+          description: 'Events in their sealed order, from now on or after a position',
+          content: { 'text/event-stream': { schema: z.string() } },
+        },
+        ...invalid,
+        ...unavailable,
+      },
+    }),
+  },
+};
+
+/** The document; made once. */
+export function openApiDocument() {
+  return createDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'Cloud Ops AI Agent',
+      version: VERSION,
+      description: 'Fermata: risky cloud operations that hold for a human decision.',
+    },
+    tags: [{ name: 'System' }, { name: 'Operations' }, { name: 'Tasks' }],
+    paths,
+  });
+}
+
+export const documentedPaths = Object.keys(paths);

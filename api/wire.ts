@@ -1,0 +1,50 @@
+// Rows and events in the form in which callers get them: snake_case, the contract's fields first.
+import type { TaskEvent } from '../domain/event.ts';
+import type { TaskListRow, TaskRow } from '../service/tasks.ts';
+
+/** A task in a list. */
+export function listItemOf(row: TaskListRow) {
+  return {
+    task_id: row.id,
+    operation: row.operation,
+    resource: row.resource,
+    status: row.status,
+    result: row.result,
+    error: row.error,
+    created_at: row.createdAt.getTime() / 1000,
+    updated_at: row.updatedAt.getTime() / 1000,
+    phase: row.phase,
+    reason: row.reason,
+    plan_digest: row.planDigest,
+    requested_by: row.requestedBy,
+    decided_by: row.decidedBy,
+    approve_by: row.approveBy?.toISOString() ?? null,
+    attempts: row.attempts,
+  };
+}
+
+/** A task on its own, with its parameters and its plan. */
+export function taskOf(row: TaskRow) {
+  return { ...listItemOf(row), params: row.params, plan: snakeKeys(row.plan) };
+}
+
+/** An event. */
+export function eventOf(event: TaskEvent): unknown {
+  return snakeKeys(event);
+}
+
+/** The version of a task that its ETag names: the number of its last event. */
+export function etagOf(row: TaskRow): string {
+  return `"${row.lastSeq}"`;
+}
+
+/** Keys of plans, decisions and outcomes are Fermata's own words; values, and keys that callers made, stay as they are. */
+function snakeKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [snakeCase(key), snakeKeys(child)]));
+}
+
+function snakeCase(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

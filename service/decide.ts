@@ -1,0 +1,117 @@
+// Deciding on a task: the plan is waited for, the workflow is asked, and what it recorded is the answer.
+import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { reaching } from '../clients/postgres.ts';
+import type { Decision, DecisionAnswer } from '../domain/decision.ts';
+import { refusalOf } from '../domain/decision.ts';
+import { Failure, isFailureType } from '../domain/failures.ts';
+import { isTaskId, workflowIdOf } from '../domain/task.ts';
+import type { TaskRow } from '../store/tasks.ts';
+import { findTask, findTaskSettled } from '../store/tasks.ts';
+import { decideUpdate } from '../workflows/messages.ts';
+import type { Service } from './open.ts';
+
+export interface DecisionRequest {
+  readonly tenant: string;
+  readonly id: string;
+  readonly approve: boolean;
+  readonly by: string;
+  readonly planDigest?: string;
+  readonly comment?: string;
+  /** Makes a repeated request the same update. */
+  readonly requestId: string;
+}
+
+/** A task is planned in a second or two; longer means that the cloud is in trouble. */
+const PLAN_WAIT_MS = 10_000;
+/** How long a decision may be recorded after it was sent; a caller who gave up is never surprised later. */
+const VALID_MS = 4_000;
+/** What the answer needs beyond that to come back. */
+const ANSWER_MS = 700;
+
+/**
+ * Decides on a task. Throws `NotAwaitingConfirmation` (also for unknown tasks, as the contract has it),
+ * `AlreadyDecided`, `PlanDigestMismatch`, `DecisionUnanswered`, `StoreUnavailable` or `TemporalUnavailable`.
+ */
+export async function decide(service: Service, request: DecisionRequest): Promise<void> {
+  const { tenant, id, approve, by, planDigest, comment, requestId } = request;
+  if (!isTaskId(id)) throw new Failure('NotAwaitingConfirmation', { id });
+  const { row, now } = await planned(service, tenant, id);
+  const decision: Decision = {
+    approve,
+    by,
+    validUntil: new Date(now.getTime() + VALID_MS).toISOString(),
+    ...(planDigest !== undefined && { planDigest }),
+    ...(comment !== undefined && { comment }),
+  };
+  check(row, decision);
+  if (row.decidedBy !== null) return;
+  try {
+    await ask(service, id, decision, requestId);
+  } catch (error) {
+    await explain(service, tenant, id, decision, error);
+  }
+}
+
+/** The row once there is a plan to decide on, or none will come. */
+async function planned(service: Service, tenant: string, id: string): Promise<{ row: TaskRow; now: Date }> {
+  const found = await service.watch.until(id, PLAN_WAIT_MS, async () => {
+    const seen = await reaching(findTask(service.postgres.db, tenant, id));
+    if (!seen) throw new Failure('NotAwaitingConfirmation', { id });
+    return seen.row.status === 'PENDING' && seen.row.risk === 'high' ? undefined : seen;
+  });
+  if (!found) throw new Failure('DecisionUnanswered', { id });
+  return found;
+}
+
+function check(row: TaskRow, decision: Decision): void {
+  const refusal = refusalOf(decision, {
+    taskId: row.id,
+    awaiting: row.status === 'AWAITING_CONFIRMATION' && row.stopRequestedAt === null,
+    planDigest: row.planDigest ?? undefined,
+    decided: row.decidedBy === null ? undefined : { approve: row.approved === true, by: row.decidedBy },
+  });
+  if (refusal) throw new Failure(refusal.type, refusal.details);
+}
+
+function ask({ temporal }: Service, id: string, decision: Decision, requestId: string): Promise<DecisionAnswer> {
+  const { client, reach } = temporal;
+  return reach(
+    () =>
+      client.workflow
+        .getHandle(workflowIdOf(id))
+        .executeUpdate(decideUpdate, { args: [decision], updateId: `decide-${requestId}` }),
+    VALID_MS + ANSWER_MS,
+  );
+}
+
+/** The workflow refused, or did not answer: then the row, read when nothing can change it any more, has the last word. */
+async function explain(
+  service: Service,
+  tenant: string,
+  id: string,
+  decision: Decision,
+  error: unknown,
+): Promise<void> {
+  const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  const refused = cause instanceof ApplicationFailure ? cause.type : undefined;
+  const known = error instanceof Failure || error instanceof WorkflowNotFoundError || cause !== undefined;
+  if (!known) throw error;
+  const row = await reaching(findTaskSettled(service.postgres.db, tenant, id));
+  if (!row) throw new Failure('NotAwaitingConfirmation', { id });
+  if (row.decidedBy !== null) return check(row, decision);
+  if (isFailureType(refused) && cause instanceof ApplicationFailure) {
+    const [details] = cause.details ?? [];
+    throw new Failure(refused, isDetails(details) ? details : { id });
+  }
+  if (error instanceof WorkflowNotFoundError) throw new Failure('NotAwaitingConfirmation', { id });
+  throw error instanceof Failure && !service.temporal.isReachable() ? error : new Failure('DecisionUnanswered', { id });
+}
+
+function isDetails(value: unknown): value is Record<string, string | number> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((entry) => typeof entry === 'string' || typeof entry === 'number')
+  );
+}
