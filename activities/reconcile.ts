@@ -93,7 +93,7 @@ async function closeLost(
     says: error,
     error,
   };
-  await postgres.db.transaction((db) =>
+  await postgres.transaction((db) =>
     recordEvent(db, {
       task: { id, input: { operation, resource, params, tenant, requestedBy }, risk, effect },
       terms: row.terms ?? termsOf({ name: operation, effect }, policy, risk),

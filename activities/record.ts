@@ -29,7 +29,7 @@ export function recordActivities({ postgres, policy }: { postgres: Postgres; pol
         const terms = termsOf(operation, policy, input.risk);
         const task = { id, input, risk: terms.risk, effect: terms.effect };
         const worded = wish && withResult(wish, prepared, id, facts ?? {});
-        return await postgres.db.transaction((db) => recordEvent(db, { task, terms, runId, seq, wish: worded }));
+        return await postgres.transaction((db) => recordEvent(db, { task, terms, runId, seq, wish: worded }));
       } catch (error) {
         throw atTheEdge(error);
       }

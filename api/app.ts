@@ -4,7 +4,6 @@ import type { Express } from 'express';
 import helmet from 'helmet';
 import { pinoHttp } from 'pino-http';
 import type { Service } from '../service/open.ts';
-import { rawBody } from './body.ts';
 import { corsHandlers } from './cors.ts';
 import { docRoutes } from './docs.ts';
 import { errorHandler, requestIdOf } from './errors.ts';
@@ -24,6 +23,9 @@ export function createApp({ service, corsOrigins }: AppParts): Express {
   app.disable('x-powered-by');
   // Tasks have ETags of their own; a hash of every body would only cost time.
   app.disable('etag');
+  // Before anything is used: the router is made with these settings at the first use.
+  app.enable('strict routing');
+  app.enable('case sensitive routing');
   app.use((request, response, next) => {
     const requestId = requestIdOf(request);
     response.locals.requestId = requestId;
@@ -35,12 +37,14 @@ export function createApp({ service, corsOrigins }: AppParts): Express {
       logger: service.log,
       genReqId: (_, response) => String(response.getHeader('x-request-id') ?? ''),
       customLogLevel: (_, response) => (response.statusCode >= 500 ? 'warn' : 'debug'),
-      serializers: { req: ({ id, method, url }: { id: string; method: string; url: string }) => ({ id, method, url }) },
+      serializers: {
+        req: ({ id, method, url }: { id: string; method: string; url: string }) => ({ id, method, url }),
+        res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
+      },
     }),
   );
   app.use(helmet({ crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.use(...corsHandlers(corsOrigins));
-  app.use(rawBody);
   addRoutes(app, { ...systemRoutes(service), ...taskRoutes(service), ...eventRoutes(service), ...docRoutes() });
   app.use(errorHandler);
   return app;

@@ -1,4 +1,5 @@
 // The one place that connects to PostgreSQL: a pool that gives up soon, transactions, and a listener that reconnects.
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { Failure } from '../domain/failures.ts';
@@ -6,13 +7,13 @@ import { Failure } from '../domain/failures.ts';
 /** Everything the store does is one short statement or transaction; longer means that PostgreSQL is in trouble. */
 const TIMEOUT_MS = 2_000;
 
-export type Database = ReturnType<typeof drizzle>;
 /** What a query runs on: the database itself or a transaction of it. */
-export type Queries = Pick<Database, 'select' | 'insert' | 'update' | 'delete' | 'execute'>;
+export type Queries = Pick<NodePgDatabase, 'select' | 'insert' | 'update' | 'delete' | 'execute'>;
 
 export interface Postgres {
-  readonly db: Database;
-  readonly pool: pg.Pool;
+  readonly db: Queries;
+  /** Runs work in one transaction: all of it, or none when it throws. */
+  transaction<T>(work: (db: Queries) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -29,7 +30,43 @@ export function openPostgres(url: string, connections = 10): Postgres {
   });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => undefined);
-  return { db: drizzle(pool), pool, close: () => pool.end() };
+  // The same for one that breaks between two queries of a transaction: the next query says so.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return {
+    db: drizzle(pool),
+    transaction: (work) => transaction(pool, work),
+    close: () => pool.end(),
+  };
+}
+
+/** Not drizzle's own, which never gives a connection back to the pool when `begin` fails on it. */
+async function transaction<T>(pool: pg.Pool, work: (db: Queries) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken = false;
+  try {
+    await client.query('begin');
+    const answer = await work(drizzle(client));
+    await client.query('commit');
+    return answer;
+  } catch (error) {
+    await client.query('rollback').catch(() => {
+      broken = true;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** Runs work of any length on one connection of its own, so that a session's advisory lock covers all of it. */
+export async function onOneConnection<T>(url: string, work: (db: NodePgDatabase) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  await client.connect();
+  try {
+    return await work(drizzle(client));
+  } finally {
+    await client.end();
+  }
 }
 
 const UNREACHABLE = /^(08|53|57P|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;

@@ -1,7 +1,7 @@
 // The sealer: gives committed events their position in the tenant's order and their link of the hash chain.
 import { createHash } from 'node:crypto';
 import { asc, desc, eq, inArray, sql } from 'drizzle-orm';
-import type { Database, Queries } from '../clients/postgres.ts';
+import type { Postgres, Queries } from '../clients/postgres.ts';
 import type { TaskEvent } from '../domain/event.ts';
 import { GENESIS_HASH, sealText } from '../domain/event.ts';
 import type { SealedEvent } from './events.ts';
@@ -24,10 +24,10 @@ export function sealHash(formerHash: string, position: number, event: TaskEvent)
  * `onSealed` is called before the commit: what it writes is written at least once, in order.
  */
 export async function sealBatch(
-  database: Database,
+  { transaction }: Postgres,
   onSealed: (sealed: readonly SealedEvent[]) => void = () => undefined,
 ): Promise<number> {
-  return database.transaction(async (db) => {
+  return transaction(async (db) => {
     const { rows } = await db.execute<{ locked: boolean }>(
       sql`select pg_try_advisory_xact_lock(${SEAL_LOCK}) as locked`,
     );

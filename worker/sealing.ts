@@ -23,7 +23,7 @@ export async function keepSealing(
     });
     let sealed = 0;
     try {
-      sealed = await sealBatch(postgres.db, (batch) => {
+      sealed = await sealBatch(postgres, (batch) => {
         for (const { event, position, hash } of batch) audit.write(event, position, hash);
       });
       failing = false;

@@ -61,7 +61,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       '--state-ms',
       String(options.stateMs ?? 60),
       '--check-ms',
-      '80',
+      '400',
     ],
     log: log('sandbox'),
   });
@@ -117,7 +117,8 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     stop: async () => {
       await Promise.all([apiProcess.stop(), ...workers.map((each) => each.stop())]);
       await Promise.allSettled([sandbox.stop(), connection.close(), db.end()]);
-      rmSync(dir, { recursive: true, force: true });
+      // For looking at the logs of a failed test.
+      if (!process.env['FERMATA_TEST_KEEP']) rmSync(dir, { recursive: true, force: true });
     },
   };
 }
