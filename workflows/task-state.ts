@@ -124,6 +124,12 @@ export class Task {
     return Math.max(1, Date.parse(approveBy) - Date.parse(this.answer.now) + 1);
   }
 
+  /** True when the time for a decision is over, by the database's clock; its end may not be recorded yet. */
+  private overdue(): boolean {
+    const { approveBy } = this.event?.detail ?? {};
+    return approveBy !== undefined && this.answer !== undefined && Date.parse(this.answer.now) > Date.parse(approveBy);
+  }
+
   /** Why a decision is refused now; the validator of the update, and the signal's first question. */
   refusalOf(decision: Decision) {
     return refusalOf(decision, {
@@ -142,8 +148,9 @@ export class Task {
       await CancellationScope.nonCancellable(() => condition(() => this.wish !== pending || this.closed));
     }
     const made = this.decision;
-    if (!made || !this.decidedAt)
-      throw refused(this.closed ? 'NotAwaitingConfirmation' : 'DecisionUnanswered', { id: this.id });
+    if (!made || !this.decidedAt) {
+      throw refused(this.closed || this.overdue() ? 'NotAwaitingConfirmation' : 'DecisionUnanswered', { id: this.id });
+    }
     if (made.approve !== decision.approve || made.by !== decision.by) {
       throw refused('AlreadyDecided', { id: this.id, by: made.by, decision: made.approve ? 'approved' : 'rejected' });
     }
