@@ -35,7 +35,12 @@ export function observeActivities({ ec2 }: { ec2: Ec2 }): ObserveActivities {
 
 /** Config may want a decision even on a read: then there is a plan to decide on, without a step. */
 function planOfRead(operation: string): PlanDraft {
-  return { steps: [], says: `${operationOf(operation).description}; nothing is changed.`, costUsdPerHour: 0, facts: {} };
+  return {
+    steps: [],
+    says: `${operationOf(operation).description}; nothing is changed.`,
+    costUsdPerHour: 0,
+    facts: {},
+  };
 }
 
 function hashed(draft: PlanDraft): Plan {

@@ -133,7 +133,9 @@ async function act(
   { db }: Postgres,
   progress: Progress,
 ): Promise<boolean> {
-  const claim = await reaching(claimStep(db, { taskId, stepId: step.id, target: step.target, undo }));
+  const claim = await reaching(
+    claimStep(db, { taskId, stepId: step.id, target: step.target, shared: step.call === 'start_instance', undo }),
+  );
   if (!claim.leaseHeld) throw new Failure('LeaseLost', { target: step.target });
   if (claim.stopRequested && !undo) return false;
   const before = progress.mark;

@@ -5,13 +5,13 @@ import type { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
 import type { Json } from '../domain/task.ts';
 import { DEEPEST_JSON, unstorable } from '../domain/text.ts';
-import { issuesOf } from '../operations/issues.ts';
+import { issuesOf, valueAt } from '../operations/issues.ts';
 import { invalid } from './errors.ts';
 
 export const BODY_LIMIT = 65_536;
 
-/** Collects the bytes; more than the limit is a 413 by the error handler. */
-export const rawBody = express.raw({ type: () => true, limit: BODY_LIMIT });
+/** Collects the bytes of a POST; more than the limit is a 413 by the error handler. Other methods' bodies are ignored. */
+export const rawBody = express.raw({ type: ({ method }) => method === 'POST', limit: BODY_LIMIT });
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
@@ -28,8 +28,11 @@ export function readBody<T>(request: Request, schema: z.ZodType<T>): { readonly 
   const flaw = unstorable(raw);
   if (flaw && flaw.path.length > DEEPEST_JSON) throw new Failure('MalformedBody');
   if (flaw) {
-    const msg = `Input should be text that can be stored: it ${flaw.why}`;
-    throw invalid([{ type: 'string_unicode', loc: ['body', ...flaw.path], msg, input: null }]);
+    const worded =
+      typeof valueAt(raw, flaw.path) === 'number'
+        ? { type: 'finite_number', msg: 'Input should be a finite number' }
+        : { type: 'string_unicode', msg: `Input should be text that can be stored: it ${flaw.why}` };
+    throw invalid([{ ...worded, loc: ['body', ...flaw.path], input: null }]);
   }
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw notAnObject(raw);
   const parsed = schema.safeParse(raw);

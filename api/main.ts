@@ -18,8 +18,10 @@ await runMain(async () => {
   const env = readEnv();
   const config = loadConfig(env.configPath);
   const service = open(config, env);
-  const flaw = hostFlaw(env) ?? catalogueFlaw(service.policy.risk);
-  if (flaw !== undefined) throw new ConfigError(flaw);
+  const openToAll = hostFlaw(env);
+  if (openToAll !== undefined) throw new ConfigError(openToAll);
+  const flaw = catalogueFlaw(service.policy.risk);
+  if (flaw !== undefined) throw new ConfigError(`${env.configPath}: ${flaw}`);
   const { log } = service;
 
   await prepareStore(databaseUrlOf(env), log, ending);

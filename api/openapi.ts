@@ -12,18 +12,16 @@ const json = (description: string, schema: z.ZodType, headers: readonly string[]
     headers: Object.fromEntries(headers.map((name) => [name, { schema: { type: 'string' as const } }])),
   }),
 });
-const error = (description: string) => ({
+const refused = (description: string, schema: z.ZodType) => ({
   description,
-  content: {
-    'application/json': { schema: wire.errorResponse },
-    'application/problem+json': { schema: z.looseObject({ type: z.string(), title: z.string(), status: z.int() }) },
-  },
+  content: { 'application/json': { schema }, 'application/problem+json': { schema: wire.problemDetails } },
 });
+const error = (description: string) => refused(description, wire.errorResponse);
 const invalid = {
-  '422': {
-    description: 'The request does not fit the schema, or required params are missing (then `detail` is a string)',
-    content: { 'application/json': { schema: wire.httpValidationError } },
-  },
+  '422': refused(
+    'The request does not fit the schema, or required params are missing (then `detail` is a string)',
+    wire.httpValidationError,
+  ),
 };
 const badBody = { '400': error('The body is not UTF-8 or nested too deep'), '413': error('The body is over 64 kB') };
 const unavailable = { '503': error('Temporal or PostgreSQL does not answer; see Retry-After') };
@@ -102,7 +100,6 @@ const paths: ZodOpenApiPathsObject = {
         '200': json('The task stops at its next safe point', wire.terminateResponse),
         '404': error('No such path'),
         '409': error('Unknown, or has ended'),
-        '413': badBody['413'],
         ...invalid,
         ...unavailable,
       },

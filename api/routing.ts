@@ -1,6 +1,7 @@
 // Routes as a table of path and methods, so that a wrong method is a 405 that names the right ones.
 import type { Express, Request, RequestHandler, Response } from 'express';
 import { Failure } from '../domain/failures.ts';
+import { rawBody } from './body.ts';
 
 export type Method = 'GET' | 'POST' | 'DELETE';
 export type Handler = (request: Request, response: Response) => Promise<void> | void;
@@ -11,9 +12,8 @@ export type Routes = Readonly<Record<string, Methods>>;
 
 /** Puts the routes on the app: other methods, HEAD and OPTIONS too, are refused; a trailing slash is redirected. */
 export function addRoutes(app: Express, routes: Routes): void {
-  app.set('strict routing', true);
   for (const [path, methods] of Object.entries(routes)) {
-    app.all(path.replace(/\{(\w+)\}/g, ':$1'), dispatch(methods));
+    app.all(path.replace(/\{(\w+)\}/g, ':$1'), admit(methods), rawBody, dispatch(methods));
   }
   app.use(redirectSlash(Object.keys(routes)));
   app.use(() => {
@@ -21,18 +21,22 @@ export function addRoutes(app: Express, routes: Routes): void {
   });
 }
 
-function dispatch(methods: Methods): RequestHandler {
-  const handlers = new Map<string, Handler>(Object.entries(methods));
-  return async (request, response) => {
-    const handler = handlers.get(request.method);
-    if (!handler) {
-      response.set('Allow', [...handlers.keys()].join(', '));
-      throw new Failure('MethodNotAllowed');
-    }
+/** Refuses by path and method alone, before a body is read. */
+function admit(methods: Methods): RequestHandler {
+  return (request, response, next) => {
     // Express would take an encoded slash for part of the parameter; the contract has no such path.
     if (/%2f/i.test(request.path)) throw new Failure('RouteNotFound');
-    await handler(request, response);
+    if (!Object.hasOwn(methods, request.method)) {
+      response.set('Allow', Object.keys(methods).join(', '));
+      throw new Failure('MethodNotAllowed');
+    }
+    next();
   };
+}
+
+function dispatch(methods: Methods): RequestHandler {
+  const handlers = new Map<string, Handler>(Object.entries(methods));
+  return async (request, response) => handlers.get(request.method)?.(request, response);
 }
 
 function redirectSlash(paths: readonly string[]): RequestHandler {

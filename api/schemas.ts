@@ -135,6 +135,19 @@ export const httpValidationError = z
   .object({ detail: z.union([z.array(validationError), z.string()]), ...problem })
   .meta({ id: 'HTTPValidationError' });
 
+/** RFC 9457, for those who ask for it. */
+export const problemDetails = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string(),
+    ...problem,
+    errors: z.array(validationError).optional(),
+  })
+  .meta({ id: 'ProblemDetails' });
+
 /** The query of the list of tasks; unknown names are ignored, as the contract has it. */
 export const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1_000).default(1_000),
@@ -143,7 +156,12 @@ export const listQuery = z.object({
     .regex(/^[A-Za-z0-9_-]{1,40}$/)
     .optional(),
   status: z.enum(TASK_STATUSES).optional(),
-  operation: z.string().max(256).optional(),
+  operation: z
+    .string()
+    .max(256)
+    // PostgreSQL has no NUL in text.
+    .refine((name) => !name.includes('\0'), 'Input should be text without NUL')
+    .optional(),
 });
 
 export const eventsQuery = z.object({ after: z.coerce.number().int().min(0).optional() });

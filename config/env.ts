@@ -46,7 +46,7 @@ export interface Env {
 
 /** Reads the environment. Throws {@link ConfigError} that names the variable. */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
-  const present = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
+  const present = Object.fromEntries(Object.entries(source).filter(([, value]) => value?.trim() !== ''));
   const parsed = envSchema.safeParse(present);
   if (!parsed.success) {
     const says = parsed.error.issues.map(

@@ -1,5 +1,6 @@
 // Reads config.json once and freezes it; whatever is wrong is said with the file, the key and the reason.
 import { readFileSync } from 'node:fs';
+import { types } from 'node:util';
 import type { z } from 'zod';
 import type { Config } from './schema.ts';
 import { configSchema } from './schema.ts';
@@ -23,11 +24,11 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const missing = types.isNativeError(error) && 'code' in error && error.code === 'ENOENT';
     throw new ConfigError(
       missing
         ? `File not found: ${path}. Set CONFIG_PATH to your config.json.`
-        : `Cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
+        : `Cannot read ${path}: ${types.isNativeError(error) ? error.message : String(error)}`,
     );
   }
 }
@@ -36,7 +37,7 @@ function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ConfigError(`Invalid JSON in ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(`Invalid JSON in ${path}: ${types.isNativeError(error) ? error.message : String(error)}`);
   }
 }
 

@@ -2,7 +2,8 @@
 import type { Policy } from '../domain/policy.ts';
 import type { Config } from './schema.ts';
 
-const ms = (seconds: number) => Math.round(seconds * 1000);
+/** At least 1, because 0 means no limit to a timer and to Temporal. */
+const ms = (seconds: number) => Math.max(1, Math.round(seconds * 1000));
 
 /** The policy that a config file stands for. */
 export function policyOf({ high_risk_operations, allow_unguarded, confirmation, execution }: Config): Policy {

@@ -6,6 +6,8 @@ import { UNDO_POLICIES } from '../domain/task.ts';
 const seconds = z
   .number()
   .positive()
+  // Temporal counts in milliseconds.
+  .min(0.001)
   .max(7 * 86_400);
 
 export const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const;
@@ -16,7 +18,7 @@ export const configSchema = z.strictObject({
   allow_unguarded: z.array(z.string().min(1)).default([]),
   confirmation: z.strictObject({
     timeout_seconds: seconds,
-    /** Read by an older console only; kept so that existing files load. */
+    /** Read by an older console only; required because callers' files and tools know them as required. */
     prompt_template: z.string().optional(),
     confirm_token: z.string().optional(),
   }),

@@ -1,5 +1,6 @@
 // What a decision is, and the one rule that says whether it may still be made, for the update and the signal alike.
 import type { FailureDetails, FailureType } from './failures.ts';
+import { isTime, storable, unstorable } from './text.ts';
 
 export type Decision = {
   readonly approve: boolean;
@@ -39,6 +40,8 @@ export interface Refusal {
  * is not looked at here: only the database's clock decides on that, when the decision is recorded.
  */
 export function refusalOf(decision: Decision, task: Decidable): Refusal | undefined {
+  const why = flawOf(decision);
+  if (why !== undefined) return { type: 'InvalidRequest', details: { why } };
   const id = task.taskId;
   const { decided } = task;
   if (decision.planDigest !== undefined && task.planDigest !== undefined && decision.planDigest !== task.planDigest) {
@@ -55,6 +58,26 @@ export function refusalOf(decision: Decision, task: Decidable): Refusal | undefi
 }
 
 const LONGEST_COMMENT = 1_000;
+const LONGEST_DIGEST = 128;
+const LONGEST_NAME = 255;
+
+/** The update can be sent by hand as well: what could not be recorded must be refused before it is wished. */
+function flawOf(raw: unknown): string | undefined {
+  if (typeof raw !== 'object' || raw === null) return 'a decision must be an object';
+  const field = (name: string): unknown => Reflect.get(raw, name);
+  const isText = (name: string, longest: number) => {
+    const value = field(name);
+    return typeof value === 'string' && value.length <= longest && unstorable(value) === undefined;
+  };
+  const mayBe = (name: string, longest: number) => field(name) === undefined || isText(name, longest);
+  if (typeof field('approve') !== 'boolean') return '"approve" must be true or false';
+  if (field('by') === '' || !isText('by', LONGEST_NAME)) return '"by" must be a name';
+  if (!mayBe('planDigest', LONGEST_DIGEST)) return '"planDigest" must be a digest';
+  if (!mayBe('comment', LONGEST_COMMENT)) return `"comment" must be a text of at most ${LONGEST_COMMENT} characters`;
+  const validUntil = field('validUntil');
+  if (validUntil !== undefined && !isTime(validUntil)) return '"validUntil" must be an ISO time';
+  return undefined;
+}
 
 /**
  * Reads the input of the `confirm` signal, which anybody can send by hand: never throws, and says in words what it
@@ -74,7 +97,7 @@ export function parseConfirmSignal(raw: unknown): Decision | { readonly ignored:
     approve: confirmed,
     by: 'temporal',
     ...(planDigest === undefined ? {} : { planDigest }),
-    ...(comment === undefined ? {} : { comment: comment.slice(0, LONGEST_COMMENT).replaceAll('\0', '') }),
+    ...(comment === undefined ? {} : { comment: storable(comment.slice(0, LONGEST_COMMENT)) }),
   };
 }
 

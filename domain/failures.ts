@@ -1,5 +1,6 @@
 // The one table of errors: what each is called, its code and HTTP status, whether a retry can help, and its words.
 import type { TaskReason } from './task.ts';
+import { storable } from './text.ts';
 
 interface Row {
   readonly code: string;
@@ -67,12 +68,9 @@ export const FAILURES = {
     retryable: true,
   }),
   OriginNotAllowed: row('origin_not_allowed', 400, 'Disallowed CORS origin'),
-  TemporalUnavailable: row(
-    'temporal_unavailable',
-    503,
-    'Temporal does not answer. Repeat the request.',
-    { retryable: true },
-  ),
+  TemporalUnavailable: row('temporal_unavailable', 503, 'Temporal does not answer. Repeat the request.', {
+    retryable: true,
+  }),
   StartUnknown: row(
     'start_unknown',
     503,
@@ -155,9 +153,10 @@ export function failureText(type: FailureType, details: FailureDetails = {}): st
 
 const LONGEST_TEXT = 2_000;
 
-/** Cuts a text that came from outside, so that no failure outgrows a history event or a row. */
+/** Cuts a text that came from outside, so that no failure outgrows a history event or a row, or cannot be stored. */
 export function capped(text: string): string {
-  return text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT)} … (${text.length} characters)`;
+  if (text.length <= LONGEST_TEXT) return storable(text);
+  return `${storable(text.slice(0, LONGEST_TEXT))} … (${text.length} characters)`;
 }
 
 /** One entry of the array that `detail` is when a body or its params do not fit the schema. */

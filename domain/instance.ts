@@ -26,6 +26,17 @@ export type InstanceQuery =
   | { readonly kind: 'tag'; readonly key: string; readonly value: string }
   | { readonly kind: 'one'; readonly ref: string };
 
+const ON_THE_WAY: Readonly<Partial<Record<InstanceState, InstanceState>>> = {
+  pending: 'running',
+  stopping: 'stopped',
+  'shutting-down': 'terminated',
+};
+
+/** The state an instance gets to by itself: to get there is no change of anybody's mind. */
+export function settled(state: InstanceState): InstanceState {
+  return ON_THE_WAY[state] ?? state;
+}
+
 const INSTANCE_ID = /^i-[0-9a-f]{8}(?:[0-9a-f]{9})?$/;
 
 /** True for the form of an EC2 instance id; everything else is taken for a Name tag. */

@@ -5,10 +5,11 @@ const LONGEST_MS = 60_000;
 const JITTER = 0.1;
 
 /**
- * The wait before retry number `retry` (1 for the first), ms: base, doubled each time, capped at a minute, ±10 %.
+ * The wait before retry number `retry` (1 for the first), ms: base, doubled each time, capped at a minute, or at a
+ * base that is longer than that, ±10 %.
  * `random` is in [0, 1).
  */
 export function retryDelayMs(baseMs: number, retry: number, random: number): number {
-  const delay = Math.min(baseMs * 2 ** (retry - 1), LONGEST_MS);
+  const delay = Math.min(baseMs * 2 ** (retry - 1), Math.max(LONGEST_MS, baseMs));
   return Math.round(delay * (1 - JITTER + 2 * JITTER * random));
 }

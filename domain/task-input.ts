@@ -1,15 +1,17 @@
 // Reads the input of a task, which anybody can hand in from the command line of Temporal.
 import { Failure } from './failures.ts';
 import type { Json, JsonObject, TaskInput } from './task.ts';
-import { unstorable } from './text.ts';
+import { isTime, unstorable } from './text.ts';
 
+/** Names are indexed, and an index refuses long ones. */
+const LONGEST_NAME = 255;
 const OPTIONAL_TEXTS = ['tenant', 'requestedBy', 'submittedAt', 'fingerprint'] as const;
 
 /** The input with every field checked. Throws `InvalidRequest` that names the field. */
 export function parseTaskInput(raw: unknown): TaskInput {
   if (!isObject(raw)) throw bad('the input must be an object like {"operation", "resource", "params"}');
   const flaw = unstorable(raw);
-  if (flaw) throw bad(`${flaw.path.join('.')} ${flaw.why}`);
+  if (flaw) throw bad(`${['input', ...flaw.path].join('.')} ${flaw.why}`);
   const { operation, resource, params = {}, risk, withoutSearchAttributes } = raw;
   if (typeof operation !== 'string') throw bad('"operation" must be a string');
   if (typeof resource !== 'string') throw bad('"resource" must be a string');
@@ -20,9 +22,10 @@ export function parseTaskInput(raw: unknown): TaskInput {
     const value = raw[key];
     if (value === undefined) continue;
     if (typeof value !== 'string' || value === '') throw bad(`"${key}" must be a non-empty string`);
+    if (value.length > LONGEST_NAME) throw bad(`"${key}" must be at most ${LONGEST_NAME} characters`);
     texts[key] = value;
   }
-  if (texts.submittedAt !== undefined && Number.isNaN(Date.parse(texts.submittedAt))) {
+  if (texts.submittedAt !== undefined && !isTime(texts.submittedAt)) {
     throw bad('"submittedAt" must be an ISO time');
   }
   return {

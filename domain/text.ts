@@ -23,6 +23,21 @@ export function unstorable(
   return undefined;
 }
 
+/** The text without what cannot be stored, also where a cut went through a character. */
+export function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed();
+}
+
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
+const FOUR_DIGIT_YEAR = /^[1-9]\d{3}-/;
+
+/** True for an ISO time in the years that PostgreSQL and JavaScript write alike. */
+export function isTime(value: unknown): value is string {
+  if (typeof value !== 'string' || !ISO_TIME.test(value)) return false;
+  const at = Date.parse(value);
+  return !Number.isNaN(at) && FOUR_DIGIT_YEAR.test(new Date(at).toISOString());
+}
+
 function flaw(text: string, path: readonly (string | number)[]) {
   if (text.includes('\0')) return { path, why: 'contains a NUL character' };
   if (!text.isWellFormed()) return { path, why: 'contains a lone surrogate' };

@@ -16,12 +16,12 @@ export function issuesOf(error: z.ZodError, prefix: readonly (string | number)[]
         type: 'extra_forbidden',
         loc: [...prefix, ...path, key],
         msg: 'Extra inputs are not permitted',
-        input: at(input, [...path, key]),
+        input: valueAt(input, [...path, key]),
       }));
     }
-    const value = at(input, path);
+    const value = valueAt(input, path);
     const missing = value === undefined && path.length > 0;
-    const parent = at(input, path.slice(0, -1));
+    const parent = valueAt(input, path.slice(0, -1));
     return [
       missing
         ? { type: 'missing', loc: [...prefix, ...path], msg: 'Field required', input: parent ?? null }
@@ -72,7 +72,8 @@ function typeMismatch(expected: string, value: unknown): { type: string; msg: st
   }
 }
 
-function at(value: unknown, path: readonly (string | number)[]): unknown {
+/** The part of a value that a path leads to; undefined where it leads nowhere. */
+export function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
   let here = value;
   for (const part of path) {
     if (typeof here !== 'object' || here === null || !Object.hasOwn(here, part)) return undefined;

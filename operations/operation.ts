@@ -106,7 +106,7 @@ function parse<P>(operation: string, schema: z.ZodType<P>, required: readonly st
   const missing = required.filter((key) => !Object.hasOwn(raw, key));
   if (missing.length > 0) throw new Failure('MissingParams', { operation, missing: pythonList(missing) });
   const bad = unstorable(raw);
-  if (bad) throw new Failure('InvalidParams', { operation, why: `${bad.path.join('.')} ${bad.why}` });
+  if (bad) throw new Failure('InvalidParams', { operation, why: `${['params', ...bad.path].join('.')} ${bad.why}` });
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
   const issues = issuesOf(parsed.error, ['body', 'params'], raw);

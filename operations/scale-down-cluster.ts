@@ -19,6 +19,9 @@ export const scaleDownCluster = changeOperation({
     const running = seen
       .filter(({ state }) => state === 'running' || state === 'pending')
       .sort((a, b) => b.launchTime.localeCompare(a.launchTime) || a.id.localeCompare(b.id));
+    if (running.length === 0) {
+      throw new Failure('PlanRefused', { why: `None of the ${seen.length} nodes of cluster '${cluster_id}' runs.` });
+    }
     if (target_nodes >= running.length) {
       throw new Failure('PlanRefused', {
         why:

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
 import type { Instance } from '../domain/instance.ts';
-import { targetOf } from '../domain/instance.ts';
+import { settled, targetOf } from '../domain/instance.ts';
 import type { Step } from '../domain/plan.ts';
 import type { JsonObject } from '../domain/task.ts';
 import type { PlanContext } from './operation.ts';
@@ -37,7 +37,7 @@ export function called(instance: Instance): string {
 
 /** What a step compares when it looks again: that it is the same instance in the same run. */
 export function sawOf(instance: Instance): JsonObject {
-  return { state: instance.state, name: instance.name, launchTime: instance.launchTime };
+  return { state: settled(instance.state), name: instance.name, launchTime: instance.launchTime };
 }
 
 export function stopStep(instance: Instance, batch: number, { region }: PlanContext): Step {
@@ -47,8 +47,7 @@ export function stopStep(instance: Instance, batch: number, { region }: PlanCont
     call: 'stop_instance',
     target: targetOf(region, instance.id),
     args: {},
-    // One that is still starting is waited for.
-    saw: { ...sawOf(instance), state: 'running' },
+    saw: sawOf(instance),
     says: `stop ${called(instance)}`,
     undo: { call: 'start_instance', args: {} },
     estimatedSeconds: 60,
@@ -62,8 +61,7 @@ export function startStep(instance: Instance, batch: number, { region }: PlanCon
     call: 'start_instance',
     target: targetOf(region, instance.id),
     args: {},
-    // One that is still stopping is waited for.
-    saw: { ...sawOf(instance), state: 'stopped' },
+    saw: sawOf(instance),
     says: `start ${called(instance)}`,
     undo: { call: 'stop_instance', args: {} },
     estimatedSeconds: 60,

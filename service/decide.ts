@@ -47,7 +47,9 @@ export async function decide(service: Service, request: DecisionRequest): Promis
   check(row, decision);
   if (row.decidedBy !== null) return;
   try {
-    await ask(service, id, decision, requestId);
+    const { approved, by: decidedBy } = await ask(service, id, decision, requestId);
+    if (approved !== approve || decidedBy !== by)
+      throw new Failure('AlreadyDecided', { id, by: decidedBy, decision: approved ? 'approved' : 'rejected' });
   } catch (error) {
     await explain(service, tenant, id, decision, error);
   }
@@ -80,9 +82,14 @@ function ask({ temporal }: Service, id: string, decision: Decision, requestId: s
     () =>
       client.workflow
         .getHandle(workflowIdOf(id))
-        .executeUpdate(decideUpdate, { args: [decision], updateId: `decide-${requestId}` }),
+        .executeUpdate(decideUpdate, { args: [decision], updateId: updateIdOf(decision, requestId) }),
     VALID_MS + ANSWER_MS,
   );
+}
+
+/** A request repeated with its id is the same update; the opposite decision under the same id is another one. */
+function updateIdOf({ approve, planDigest }: Decision, requestId: string): string {
+  return `${approve ? 'approve' : 'reject'}-${planDigest?.slice(0, 16) ?? 'any'}-${requestId}`;
 }
 
 /** The workflow refused, or did not answer: then the row, read when nothing can change it any more, has the last word. */

@@ -47,13 +47,22 @@ function stepIs(taskId: string, stepId: string) {
  */
 export async function claimStep(
   db: Queries,
-  step: { readonly taskId: string; readonly stepId: string; readonly target: string; readonly undo: boolean },
+  step: {
+    readonly taskId: string;
+    readonly stepId: string;
+    readonly target: string;
+    readonly shared: boolean;
+    readonly undo: boolean;
+  },
 ): Promise<StepClaim> {
-  const { taskId, stepId, target, undo } = step;
+  const { taskId, stepId, target, shared, undo } = step;
+  const holder = workflowIdOf(taskId);
   const { rows } = await db.execute<{ held: boolean; stopped: boolean }>(sql`
     with state as (
       select t.stop_requested_at is not null as stopped,
-             exists (select 1 from leases l where l.target = ${target} and l.holder = ${workflowIdOf(taskId)}) as held
+             exists (select 1 from leases l where l.target = ${target} and l.holder = ${holder})
+               and (${shared} or not exists (
+                 select 1 from leases o where o.target = ${target} and o.holder <> ${holder})) as held
       from tasks t where t.id = ${taskId}
     ), marked as (
       insert into step_marks (task_id, step_id, marked_at)

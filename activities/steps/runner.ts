@@ -2,7 +2,7 @@
 import type { Ec2 } from '../../clients/ec2.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { Instance } from '../../domain/instance.ts';
-import { instanceIdOf } from '../../domain/instance.ts';
+import { instanceIdOf, settled } from '../../domain/instance.ts';
 import type { Step } from '../../domain/plan.ts';
 import type { JsonObject } from '../../domain/task.ts';
 
@@ -44,9 +44,9 @@ export async function instanceOf(ec2: Ec2, step: Step, signal: AbortSignal): Pro
   return instance;
 }
 
-/** What a look shows of an instance: the fields that plans compare. */
+/** What a look shows of an instance: the fields that plans compare, the state as the one it is getting to. */
 export function seenOf({ state, name, launchTime }: Instance): JsonObject {
-  return { state, name, launchTime };
+  return { state: settled(state), name, launchTime };
 }
 
 /** What differs from the plan, in words; undefined when nothing does. */

@@ -66,7 +66,7 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const KEY = /^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21-\x7e]{1,255}))$/;
+const KEY = /^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$/;
 
 /** The key, bare or quoted. Throws `IdempotencyKeyInvalid`. */
 function idempotencyKeyOf(request: Request): string | undefined {
@@ -102,8 +102,8 @@ function cursorOf(position: number): string {
 }
 
 function positionOf(cursor: string): number {
-  const position = Number(Buffer.from(cursor, 'base64url').toString());
-  if (Number.isSafeInteger(position) && position >= 0) return position;
+  const text = Buffer.from(cursor, 'base64url').toString();
+  if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new Failure('InvalidRequest', { why: 'cursor' }, [
     { type: 'value_error', loc: ['query', 'cursor'], msg: 'Take the cursor from the Link header', input: cursor },
   ]);
@@ -112,7 +112,7 @@ function positionOf(cursor: string): number {
 async function readTask(service: Service, request: Request, response: Response): Promise<void> {
   const { tenant } = principalOf(request);
   const id = paramOf(request, 'task_id');
-  const known = /^"(\d{1,9})"$/.exec(request.get('if-none-match') ?? '')?.[1];
+  const known = /"(\d{1,9})"/.exec(request.get('if-none-match') ?? '')?.[1];
   const waitMs = waitMsOf(request, response);
   const row =
     waitMs > 0
@@ -120,8 +120,14 @@ async function readTask(service: Service, request: Request, response: Response):
       : await getTask(service, tenant, id);
   if (!row) throw new Failure('TaskNotFound', { id });
   response.set({ ETag: etagOf(row), 'Cache-Control': 'no-cache' });
-  if (request.get('if-none-match') === etagOf(row)) response.status(304).end();
+  if (isKnown(request, etagOf(row))) response.status(304).end();
   else response.json(taskOf(row));
+}
+
+/** RFC 9110's weak comparison. Not Express's own: browsers send `no-cache` along with a condition that a script sets. */
+function isKnown(request: Request, etag: string): boolean {
+  const known = (request.get('if-none-match') ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return known.includes(etag) || (known.length === 1 && known[0] === '*');
 }
 
 async function confirmTask(service: Service, request: Request, response: Response): Promise<void> {

@@ -4,6 +4,7 @@ import { DescribeInstancesCommand, EC2Client, RunInstancesCommand } from '@aws-s
 import type { Instance } from '@aws-sdk/client-ec2';
 import { z } from 'zod';
 import type { Child } from './processes.ts';
+import { until } from './until.ts';
 
 const effect = z.looseObject({
   action: z.string(),
@@ -21,7 +22,7 @@ export interface Cloud {
   find(name: string): Promise<Instance>;
   idOf(name: string): Promise<string>;
   stateOf(idOrName: string): Promise<string>;
-  /** Makes a running instance with this Name and these tags. */
+  /** Makes an instance, waits until it runs, with this Name and these tags. */
   make(name: string, tags?: Record<string, string>): Promise<string>;
   control(path: string, body: Record<string, unknown>): Promise<void>;
   fault(fault: Record<string, unknown>): Promise<void>;
@@ -72,7 +73,9 @@ export function cloudOf(process: Child, endpoint: string, effectsPath: string): 
           TagSpecifications: [{ ResourceType: 'instance', Tags: all }],
         }),
       );
-      return Instances[0]?.InstanceId ?? '';
+      const id = Instances[0]?.InstanceId ?? '';
+      await until(`${name} runs`, async () => (await find(id)).State?.Name === 'running');
+      return id;
     },
     fault: (fault) => control('faults', fault),
     clearFaults: async () => {

@@ -12,7 +12,6 @@ afterAll(() => system?.stop());
 async function fleet(service: string, size: number): Promise<void> {
   const numbers = Array.from({ length: size }, (_, index) => index + 1);
   await Promise.all(numbers.map((n) => system.cloud.make(`${service}-${n}`, { service, image: 'v1' })));
-  await until('running', async () => (await system.cloud.stateOf(`${service}-${size}`)) === 'running');
 }
 
 async function imagesOf(service: string, size: number): Promise<string[]> {

@@ -1,7 +1,6 @@
 // Executing: one effect whatever is lost on the way, errors told apart, superseded plans, deadlines, undo and leases.
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
-import { until } from '../kit/until.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -25,7 +24,6 @@ async function instance(): Promise<string> {
   const name = `machine-${made.length}`;
   made.push(name);
   await system.cloud.make(name);
-  await until('running', async () => (await system.cloud.stateOf(name)) === 'running');
   return name;
 }
 
@@ -114,7 +112,6 @@ test('the deadline ends what hangs, and says so in the contract’s words', asyn
 
 test('a failed roll-out stops at the failed batch and puts the former tags back', async () => {
   await Promise.all([1, 2, 3].map((n) => system.cloud.make(`shop-${n}`, { service: 'shop', image: 'v1' })));
-  await until('running', async () => (await system.cloud.stateOf('shop-3')) === 'running');
   await system.cloud.control('instances/shop-2/checks', { status: 'impaired' });
   const id = await approved('deploy_to_production', { service_name: 'shop', image_tag: 'v2' });
   const ended = await system.api.end(id);
