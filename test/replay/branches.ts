@@ -1,0 +1,142 @@
+// One story for each branch of `runTask`: run on a real system, its history is what every later version must replay.
+import type { System } from '../kit/system.ts';
+import { until } from '../kit/until.ts';
+
+export interface Branch {
+  readonly name: string;
+  /** Runs the story and returns the id of the task. */
+  run(system: System): Promise<string>;
+}
+
+const approved = async ({ api }: System, operation: string, params: Record<string, unknown>) => {
+  const id = await api.submit(operation, params);
+  await api.reach(id, 'AWAITING_CONFIRMATION');
+  await api.confirm(id, true);
+  return id;
+};
+
+const deletion = async ({ api }: System) => {
+  const id = await api.submit('delete_instance', { instance_id: 'vm-prod-01' });
+  await api.reach(id, 'AWAITING_CONFIRMATION');
+  return id;
+};
+
+const ended = async (system: System, id: string) => {
+  await system.api.end(id);
+  return id;
+};
+
+export const BRANCHES: readonly Branch[] = [
+  { name: 'read', run: async (s) => ended(s, await s.api.submit('list_instances', {})) },
+  {
+    name: 'read-not-found',
+    run: async (s) => ended(s, await s.api.submit('describe_instance', { instance_id: 'nobody' })),
+  },
+  {
+    name: 'safe-change',
+    run: async (s) => ended(s, await s.api.submit('start_instance', { instance_id: 'vm-dev-01' })),
+  },
+  {
+    name: 'nothing-to-do',
+    run: async (s) => ended(s, await s.api.submit('start_instance', { instance_id: 'vm-dev-01' })),
+  },
+  {
+    name: 'approved',
+    run: async (s) =>
+      ended(s, await approved(s, 'scale_down_cluster', { cluster_id: 'cluster-staging', target_nodes: 1 })),
+  },
+  {
+    name: 'approved-by-signal',
+    run: async (s) => {
+      const id = await s.api.submit('scale_down_cluster', { cluster_id: 'cluster-prod', target_nodes: 7 });
+      await s.api.reach(id, 'AWAITING_CONFIRMATION');
+      const handle = s.temporal.workflow.getHandle(`task-${id}`);
+      await handle.signal('confirm', 'rubbish');
+      await handle.signal('confirm', { confirmed: true, comment: 'from the Web UI' });
+      return ended(s, id);
+    },
+  },
+  {
+    name: 'rejected',
+    run: async (s) => {
+      const id = await deletion(s);
+      await s.api.confirm(id, false, { comment: 'not today' });
+      return ended(s, id);
+    },
+  },
+  { name: 'expired', run: async (s) => ended(s, await deletion(s)) },
+  {
+    name: 'cancelled-while-waiting',
+    run: async (s) => {
+      const id = await deletion(s);
+      await s.api.cancel(id);
+      return ended(s, id);
+    },
+  },
+  {
+    name: 'cancelled-while-running',
+    run: async (s) => {
+      const id = await approved(s, 'deploy_to_production', { service_name: 'api-gateway', image_tag: 'v2' });
+      await until('acted', () => s.cloud.effects('RebootInstances').length > 0);
+      await s.api.cancel(id, '?undo=true');
+      return ended(s, id);
+    },
+  },
+  {
+    name: 'retried',
+    run: async (s) => {
+      await s.cloud.fault({ action: 'StopInstances', kind: 'throttle', times: 2 });
+      return ended(s, await s.api.submit('stop_instance', { instance_id: 'vm-staging-01' }));
+    },
+  },
+  {
+    name: 'retries-exhausted',
+    run: async (s) => {
+      await s.cloud.fault({ action: 'StopInstances', kind: 'throttle', times: -1 });
+      const id = await ended(s, await s.api.submit('stop_instance', { instance_id: 'vm-prod-02' }));
+      await s.cloud.clearFaults();
+      return id;
+    },
+  },
+  {
+    name: 'deadline',
+    run: async (s) => {
+      await s.cloud.fault({ action: 'RebootInstances', kind: 'throttle', times: -1 });
+      const id = await ended(s, await s.api.submit('restart_instance', { instance_id: 'vm-prod-02' }));
+      await s.cloud.clearFaults();
+      return id;
+    },
+  },
+  {
+    name: 'superseded',
+    run: async (s) => {
+      const id = await deletion(s);
+      await s.cloud.control('instances/vm-prod-01/fail', { state: 'stopped' });
+      await s.api.confirm(id, true);
+      return ended(s, id);
+    },
+  },
+  {
+    name: 'undone',
+    run: async (s) => {
+      await s.cloud.control('instances/web-2/checks', { status: 'impaired' });
+      return ended(s, await approved(s, 'deploy_to_production', { service_name: 'web', image_tag: 'v2' }));
+    },
+  },
+  {
+    name: 'lease-conflict',
+    run: async (s) => {
+      const target = `us-east-1/${await s.cloud.idOf('gpu-train-01')}`;
+      const holder = 'task-00000000-0000-4000-8000-000000000002';
+      await s.temporal.workflow.start('runTask', { workflowId: holder, taskQueue: 'nobody-works-here', args: [{}] });
+      const { runId } = await s.temporal.workflow.getHandle(holder).describe();
+      await s.db.query(
+        "insert into leases (target, holder, mode, holder_run_id, taken_at) values ($1, $2, 'exclusive', $3, now())",
+        [target, holder, runId],
+      );
+      const id = await ended(s, await s.api.submit('stop_instance', { instance_id: 'gpu-train-01' }));
+      await s.temporal.workflow.getHandle(holder).terminate();
+      return id;
+    },
+  },
+];

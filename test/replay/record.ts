@@ -1,0 +1,42 @@
+// Records the histories that `replay.test.ts` replays: run it with `node dist/test/replay/record.js` when a branch is new.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { assetPath } from '../../config/paths.ts';
+import { startPostgres, startTemporal } from '../kit/servers.ts';
+import { startSystem } from '../kit/system.ts';
+import { BRANCHES } from './branches.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'fermata-record-'));
+const temporal = await startTemporal({ dir: join(dir, 'temporal') });
+const postgres = await startPostgres({ dir: join(dir, 'postgres') });
+const system = await startSystem({
+  temporalAddress: temporal.address,
+  databaseUrl: postgres.url,
+  config: {
+    confirmation: { timeout_seconds: 3 },
+    execution: {
+      retry_delay_seconds: 0.2,
+      lease_wait_seconds: 1,
+      max_retries: 2,
+      operation_timeout_seconds: { restart_instance: 0.3 },
+    },
+  },
+});
+try {
+  for (const { name, run } of BRANCHES) {
+    const handle = system.temporal.workflow.getHandle(`task-${await run(system)}`);
+    await handle.result().catch(() => undefined);
+    const text = historyToJSON(await handle.fetchHistory());
+    // Who recorded it is nobody's business, and would only make two recordings differ.
+    const anonymous = text.replace(/("identity": ?)"[^"]*"/g, '$1"recorded"');
+    writeFileSync(assetPath('test', 'replay', 'histories', `${name}.json`), `${anonymous}\n`);
+    process.stdout.write(`${name}\n`);
+  }
+} finally {
+  await system.stop();
+  await Promise.all([temporal.stop(), postgres.stop()]);
+  rmSync(dir, { recursive: true, force: true });
+}
+process.exit(0);
