@@ -1,6 +1,13 @@
 // The one place that connects to Temporal: where it is comes from the environment or a profile, as for the `temporal` CLI.
 import type { WorkflowClient, WorkflowExecutionDescription } from '@temporalio/client';
-import { Client, Connection, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  isGrpcServiceError,
+  makeGrpcRetryInterceptor,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { Failure } from '../domain/failures.ts';
 
@@ -38,7 +45,13 @@ const PATIENCE_MS = 15_000;
 /** Opens a client that connects with the first call, reconnects by itself and knows whether Temporal answers. */
 export function openTemporal(place: TemporalPlace): Temporal {
   const { connection: options, namespace } = temporalOptions(place);
-  const connection = Connection.lazy(options);
+  const connection = Connection.lazy({
+    ...options,
+    // By default a call is tried for half a minute, whatever signal it is given, before it says that nobody answers.
+    interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 3 }))],
+    // And a server that is back is noticed up to two minutes later.
+    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 1_000 },
+  });
   const client = new Client({ connection, namespace });
   let lost = new AbortController();
   let closed = false;
@@ -47,7 +60,7 @@ export function openTemporal(place: TemporalPlace): Temporal {
   const probe = async () => {
     try {
       const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
-      await connection.withAbortSignal(signal, () => connection.workflowService.getSystemInfo({}));
+      await within(signal, connection.workflowService.getSystemInfo({}));
       if (lost.signal.aborted) lost = new AbortController();
     } catch {
       lost.abort();
@@ -64,7 +77,7 @@ export function openTemporal(place: TemporalPlace): Temporal {
       if (lost.signal.aborted) throw new Failure('TemporalUnavailable');
       const signal = AbortSignal.any([lost.signal, AbortSignal.timeout(timeoutMs)]);
       try {
-        return await connection.withAbortSignal(signal, work);
+        return await within(signal, connection.withAbortSignal(signal, work));
       } catch (error) {
         throw signal.aborted || isOutOfReach(error) ? new Failure('TemporalUnavailable') : error;
       }
@@ -75,6 +88,22 @@ export function openTemporal(place: TemporalPlace): Temporal {
       await connection.close();
     },
   };
+}
+
+/** The answer, or the signal's reason as soon as it aborts: the call itself may take longer to notice. */
+async function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let end: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    end = () => reject(new Error('aborted', { cause: signal.reason }));
+    signal.addEventListener('abort', end, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', end);
+    // Nobody waits for it any more, so nobody else would catch what it throws.
+    work.catch(() => undefined);
+  }
 }
 
 /** gRPC's CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED and UNAVAILABLE. */

@@ -84,8 +84,10 @@ async function wasSubmitted({ postgres }: Service, tenant: string, id: string, i
 
 /** Returns true when the workflow was there already, started by the same submission. */
 async function start(service: Service, id: string, input: TaskInput, terms: Terms): Promise<boolean> {
-  const { client, reach } = service.temporal;
+  const { client, reach, isReachable } = service.temporal;
   const workflowId = workflowIdOf(id);
+  // Nothing is sent to a server that is known to be away, so nothing can have been started.
+  if (!isReachable()) throw new Failure('TemporalUnavailable');
   try {
     await reach(() =>
       client.workflow.start('runTask', {

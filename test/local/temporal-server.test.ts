@@ -26,7 +26,7 @@ function ask(address: string, ...args: readonly string[]): string {
 
 test('histories are kept for 30 days, and a workflow is there after a kill -9 and a restart', async () => {
   server = await startTemporal({ dir });
-  expect(ask(server.address, 'operator', 'namespace', 'describe', 'default')).toContain(
+  expect(ask(server.address, 'operator', 'namespace', 'describe', '-n', 'default')).toContain(
     '"workflowExecutionRetentionTtl": "2592000s"',
   );
   ask(server.address, 'workflow', 'start', '--type', 'none', '--task-queue', 'none', '--workflow-id', 'kept');
