@@ -8,7 +8,7 @@ import { DEEPEST_JSON, unstorable } from '../domain/text.ts';
 import { issuesOf, valueAt } from '../operations/issues.ts';
 import { invalid } from './errors.ts';
 
-export const BODY_LIMIT = 65_536;
+const BODY_LIMIT = 65_536;
 
 /** Collects the bytes of a POST; more than the limit is a 413 by the error handler. Other methods' bodies are ignored. */
 export const rawBody = express.raw({ type: ({ method }) => method === 'POST', limit: BODY_LIMIT });

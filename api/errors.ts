@@ -20,7 +20,7 @@ export function invalid(issues: readonly Issue[]): Failure {
 }
 
 /** Answers with a failure. */
-export function sendFailure(response: Response, failure: Failure): void {
+function sendFailure(response: Response, failure: Failure): void {
   const { status, code } = failureRow(failure.type);
   const requestId = String(response.locals.requestId ?? '');
   if (status === 503) response.set('Retry-After', '2');

@@ -158,5 +158,3 @@ export function openApiDocument() {
     paths,
   });
 }
-
-export const documentedPaths = Object.keys(paths);

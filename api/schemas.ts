@@ -66,6 +66,7 @@ const plan = z
   .object({
     says: z.string(),
     cost_usd_per_hour: z.number().nullable(),
+    prices_as_of: z.iso.date(),
     facts: dictionary,
     steps: z.array(planStep),
     digest: z.string(),

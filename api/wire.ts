@@ -1,4 +1,6 @@
 // Rows and events in the form in which callers get them: snake_case, the contract's fields first.
+import type { Plan } from '../domain/plan.ts';
+import { PRICES_AS_OF } from '../domain/prices.ts';
 import type { TaskEvent } from '../domain/event.ts';
 import type { TaskListRow, TaskRow } from '../service/tasks.ts';
 
@@ -25,7 +27,19 @@ export function listItemOf(row: TaskListRow) {
 
 /** A task on its own, with its parameters and its plan. */
 export function taskOf(row: TaskRow) {
-  return { ...listItemOf(row), params: row.params, plan: snakeKeys(row.plan) };
+  return { ...listItemOf(row), params: row.params, plan: row.plan && planOf(row.plan) };
+}
+
+/** A plan; an estimate of its cost says how old the prices are. */
+function planOf({ says, costUsdPerHour, facts, steps, digest }: Plan) {
+  return {
+    says,
+    cost_usd_per_hour: costUsdPerHour,
+    prices_as_of: PRICES_AS_OF,
+    facts,
+    steps: snakeKeys(steps),
+    digest,
+  };
 }
 
 /** An event. */

@@ -75,11 +75,21 @@ export function openTemporal(place: TemporalPlace): Temporal {
     isReachable: () => !lost.signal.aborted,
     reach: async (work, timeoutMs = PATIENCE_MS) => {
       if (lost.signal.aborted) throw new Failure('TemporalUnavailable');
-      const signal = AbortSignal.any([lost.signal, AbortSignal.timeout(timeoutMs)]);
+      // Not `AbortSignal.any`: the listener that the connection adds and never removes would keep each call in memory
+      // for ever, and a collection of garbage would take the timeout away.
+      const giveUp = new AbortController();
+      const { signal } = giveUp;
+      const abort = () => giveUp.abort();
+      const patience = setTimeout(abort, timeoutMs);
+      const { signal: unreachable } = lost;
+      unreachable.addEventListener('abort', abort);
       try {
         return await within(signal, connection.withAbortSignal(signal, work));
       } catch (error) {
         throw signal.aborted || isOutOfReach(error) ? new Failure('TemporalUnavailable') : error;
+      } finally {
+        clearTimeout(patience);
+        unreachable.removeEventListener('abort', abort);
       }
     },
     close: async () => {

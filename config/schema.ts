@@ -10,7 +10,7 @@ const seconds = z
   .min(0.001)
   .max(7 * 86_400);
 
-export const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const;
+const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const;
 
 export const configSchema = z.strictObject({
   high_risk_operations: z.array(z.string().min(1)),

@@ -15,8 +15,6 @@ import type { Policy } from '../domain/policy.ts';
 /** Half of what a supervisor allows for stopping: steps hand over to another worker by their marks. */
 const GRACE_MS = 4_000;
 
-export type Container = Awaited<ReturnType<typeof build>>;
-
 /** Opens every client. Throws {@link ConfigError} when the workflow bundle was not built. */
 export function build({ env, policy, databaseUrl }: { env: Env; policy: Policy; databaseUrl: string }) {
   if (!existsSync(workflowBundlePath)) {

@@ -51,7 +51,7 @@ const anything: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 /** Values that fit a schema of the document. */
-export function fitting(schema: unknown, document: Document): fc.Arbitrary<unknown> {
+function fitting(schema: unknown, document: Document): fc.Arbitrary<unknown> {
   const { $ref, type, enum: values, properties, required } = described.parse(schema);
   if ($ref !== undefined) return fitting(document.components.schemas[$ref.split('/').at(-1) ?? ''], document);
   if (values) return fc.constantFrom(...values);
