@@ -15,6 +15,7 @@ export interface Parts {
   readonly workflows: WorkflowClient;
   readonly policy: Policy;
   readonly taskQueue: string;
+  readonly withSearchAttributes: boolean;
 }
 
 /** The activities of a worker. */

@@ -33,11 +33,13 @@ interface Parts {
   readonly policy: Policy;
   /** Only workflows of this queue are this system's. */
   readonly taskQueue: string;
+  /** Without them nothing tells which workflows are behind; a decision's timer still wakes each in the end. */
+  readonly withSearchAttributes: boolean;
 }
 
 /** The activities of the `reconcile` workflow. */
 export function reconcileActivities(parts: Parts): ReconcileActivities {
-  const { postgres, workflows, taskQueue } = parts;
+  const { postgres, workflows, taskQueue, withSearchAttributes } = parts;
   return {
     closeLostTasks: async () => {
       const rows = await takeQuietTasks(postgres.db, QUIET_MS, ROWS_A_RUN);
@@ -57,7 +59,7 @@ export function reconcileActivities(parts: Parts): ReconcileActivities {
     },
     wakeTasksBehind: async () => {
       let woken = 0;
-      for (const status of OPEN_STATUSES) {
+      for (const status of withSearchAttributes ? OPEN_STATUSES : []) {
         for (const id of await behind(postgres, await openTasks(workflows, taskQueue, status), status)) {
           await workflows.getHandle(workflowIdOf(id)).signal('wake');
           woken += 1;

@@ -53,7 +53,8 @@ export function openTemporal(place: TemporalPlace): Temporal {
     channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 1_000 },
   });
   const client = new Client({ connection, namespace });
-  let lost = new AbortController();
+  const inFlight = new Set<AbortController>();
+  let reachable = true;
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -61,9 +62,10 @@ export function openTemporal(place: TemporalPlace): Temporal {
     try {
       const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
       await within(signal, connection.workflowService.getSystemInfo({}));
-      if (lost.signal.aborted) lost = new AbortController();
+      reachable = true;
     } catch {
-      lost.abort();
+      reachable = false;
+      for (const call of inFlight) call.abort();
     }
     if (!closed) timer = setTimeout(() => void probe(), PROBE_EVERY_MS);
   };
@@ -72,24 +74,22 @@ export function openTemporal(place: TemporalPlace): Temporal {
   return {
     client,
     connection,
-    isReachable: () => !lost.signal.aborted,
+    isReachable: () => reachable,
     reach: async (work, timeoutMs = PATIENCE_MS) => {
-      if (lost.signal.aborted) throw new Failure('TemporalUnavailable');
+      if (!reachable) throw new Failure('TemporalUnavailable');
       // Not `AbortSignal.any`: the listener that the connection adds and never removes would keep each call in memory
       // for ever, and a collection of garbage would take the timeout away.
-      const giveUp = new AbortController();
-      const { signal } = giveUp;
-      const abort = () => giveUp.abort();
-      const patience = setTimeout(abort, timeoutMs);
-      const { signal: unreachable } = lost;
-      unreachable.addEventListener('abort', abort);
+      const call = new AbortController();
+      const { signal } = call;
+      const patience = setTimeout(() => call.abort(), timeoutMs);
+      inFlight.add(call);
       try {
         return await within(signal, connection.withAbortSignal(signal, work));
       } catch (error) {
         throw signal.aborted || isOutOfReach(error) ? new Failure('TemporalUnavailable') : error;
       } finally {
         clearTimeout(patience);
-        unreachable.removeEventListener('abort', abort);
+        inFlight.delete(call);
       }
     },
     close: async () => {

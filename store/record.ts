@@ -46,8 +46,7 @@ export type Recorded = {
  */
 export async function recordEvent(db: Queries, recording: Recording): Promise<Recorded> {
   const { task, runId, seq, wish } = recording;
-  if (seq === 1) await registerTask(db, task);
-  const [found] = await db.select({ row: tasks, now: clock }).from(tasks).where(eq(tasks.id, task.id)).for('update');
+  const found = (await lock(db, task.id)) ?? (seq === 1 ? await register(db, task) : undefined);
   if (!found) throw new Failure('TaskNotFound', { id: task.id });
   const { row, now } = found;
   if (row.firstRunId !== null && row.firstRunId !== runId) throw new Failure('TaskIdReused', { id: task.id });
@@ -66,6 +65,18 @@ export async function recordEvent(db: Queries, recording: Recording): Promise<Re
   const event = eventOf(recording, row, terms, now, refused);
   await write(db, event, row, { runId, terms, now, wish });
   return { ...base, event, ...(refused === undefined ? {} : { waitsFor: refused }) };
+}
+
+/** The row, which nobody else changes until this transaction ends, and PostgreSQL's clock. */
+async function lock(db: Queries, id: string): Promise<{ readonly row: TaskRow; readonly now: Date } | undefined> {
+  const [found] = await db.select({ row: tasks, now: clock }).from(tasks).where(eq(tasks.id, id)).for('update');
+  return found;
+}
+
+/** The door has normally registered a task before its workflow records anything. */
+async function register(db: Queries, task: NewTask) {
+  await registerTask(db, task);
+  return lock(db, task.id);
 }
 
 function isDue(wish: EventWish, row: TaskRow, now: Date): boolean {
@@ -146,5 +157,6 @@ async function write(
       ...(approveBy !== undefined && { approveBy: new Date(approveBy) }),
     })
     .where(and(eq(tasks.id, id), eq(tasks.lastSeq, row.lastSeq)));
-  if (isTerminal(to)) await releaseLeases(db, workflowIdOf(id));
+  // A read never takes any.
+  if (isTerminal(to) && terms.effect !== 'read') await releaseLeases(db, workflowIdOf(id));
 }

@@ -15,8 +15,15 @@ import type { Policy } from '../domain/policy.ts';
 /** Half of what a supervisor allows for stopping: steps hand over to another worker by their marks. */
 const GRACE_MS = 4_000;
 
+interface ContainerParts {
+  readonly env: Env;
+  readonly policy: Policy;
+  readonly databaseUrl: string;
+  readonly withSearchAttributes: boolean;
+}
+
 /** Opens every client. Throws {@link ConfigError} when the workflow bundle was not built. */
-export function build({ env, policy, databaseUrl }: { env: Env; policy: Policy; databaseUrl: string }) {
+export function build({ env, policy, databaseUrl, withSearchAttributes }: ContainerParts) {
   if (!existsSync(workflowBundlePath)) {
     throw new ConfigError(`The workflow bundle ${workflowBundlePath} is missing: run \`npm run build\` first.`);
   }
@@ -25,7 +32,8 @@ export function build({ env, policy, databaseUrl }: { env: Env; policy: Policy; 
   const postgres = openPostgres(databaseUrl, 20);
   const ec2 = openEc2(env.region, env.ec2Endpoint);
   const { taskQueue } = env;
-  const activities = createActivities({ ec2, postgres, workflows: temporal.client.workflow, policy, taskQueue });
+  const workflows = temporal.client.workflow;
+  const activities = createActivities({ ec2, postgres, workflows, policy, taskQueue, withSearchAttributes });
   return {
     temporal,
     postgres,

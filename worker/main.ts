@@ -22,7 +22,12 @@ await runMain(async () => {
   const url = databaseUrlOf(env);
   const log = openLog('worker', config.logging.level);
   logThrough(log);
-  const parts = build({ env, policy, databaseUrl: url });
+  const parts = build({
+    env,
+    policy,
+    databaseUrl: url,
+    withSearchAttributes: config.temporal.search_attributes,
+  });
 
   await prepareStore(url, log, ending);
   const { client, connection: operator } = parts.temporal;
