@@ -29,7 +29,9 @@ await runMain(async () => {
   const known = values.head === undefined ? undefined : headOf(values.head);
   const postgres = openPostgres(databaseUrl(readEnv()), 2);
   try {
-    const tenants = values.tenant === undefined ? await tenantsOf(postgres.db) : [values.tenant];
+    const found = values.tenant === undefined ? await tenantsOf(postgres.db) : [values.tenant];
+    // Where nothing is left, somebody who kept a head wants to be told so.
+    const tenants = found.length > 0 ? found : ['default'];
     for (const tenant of tenants) await verify(postgres, tenant, known);
   } finally {
     await postgres.close();

@@ -49,7 +49,7 @@ export function build({ env, policy, databaseUrl, withSearchAttributes }: Contai
         shutdownGraceTime: GRACE_MS,
         shutdownForceTime: GRACE_MS * 2,
         // A waiting task costs about a megabyte while it is cached, and a replay of a few milliseconds when it is not.
-        maxCachedWorkflows: 300,
+        maxCachedWorkflows: 150,
         // A cancellation comes with the answer to a heartbeat: this bounds how long it takes.
         maxHeartbeatThrottleInterval: '1s',
         defaultHeartbeatThrottleInterval: '1s',

@@ -9,6 +9,12 @@ CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE ON events
 CREATE TRIGGER seals_append_only BEFORE UPDATE OR DELETE ON seals
   FOR EACH ROW EXECUTE FUNCTION fermata_refuse_change();
 --> statement-breakpoint
+CREATE TRIGGER events_not_truncated BEFORE TRUNCATE ON events
+  FOR EACH STATEMENT EXECUTE FUNCTION fermata_refuse_change();
+--> statement-breakpoint
+CREATE TRIGGER seals_not_truncated BEFORE TRUNCATE ON seals
+  FOR EACH STATEMENT EXECUTE FUNCTION fermata_refuse_change();
+--> statement-breakpoint
 CREATE FUNCTION fermata_queue_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO unsealed (event_id, tenant) VALUES (NEW.id, NEW.tenant);

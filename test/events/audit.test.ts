@@ -82,7 +82,18 @@ test('a cut-off end is found by the tasks it belongs to, and by a head that was 
   expect(code).toBe(1);
 });
 
+test('an emptied log is found by its tasks, and by a head that was kept', async () => {
+  const head = /head (\d+:[0-9a-f]+)/.exec((await verify()).output)?.[1] ?? '';
+  const cut = `${KEEP} events; create temp table sealed as select * from seals; truncate events, seals`;
+  const back = 'insert into events select * from kept; insert into seals select * from sealed; drop table kept, sealed';
+  const { code, output } = await tampered(cut, back, '--head', head);
+  expect(output).toContain('BAD at 1: missing');
+  expect(output.match(/BAD: the last events of task/g)).toHaveLength(6);
+  expect(code).toBe(1);
+});
+
 test('events cannot be changed or removed by an ordinary statement', async () => {
   await expect(system.db.query("update events set by = 'nobody'")).rejects.toThrow('append-only');
   await expect(system.db.query('delete from events')).rejects.toThrow('append-only');
+  await expect(system.db.query('truncate events')).rejects.toThrow('append-only');
 });
