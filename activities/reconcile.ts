@@ -51,7 +51,7 @@ export function reconcileActivities(parts: Parts): ReconcileActivities {
           await closeLost(parts, row, description);
           lost += 1;
         } else if (row.stopRequestedAt !== null) {
-          await workflows.getHandle(workflowIdOf(row.id)).cancel();
+          await unlessGone(workflows.getHandle(workflowIdOf(row.id)).cancel());
           cancelled += 1;
         }
       }
@@ -61,13 +61,20 @@ export function reconcileActivities(parts: Parts): ReconcileActivities {
       let woken = 0;
       for (const status of withSearchAttributes ? OPEN_STATUSES : []) {
         for (const id of await behind(postgres, await openTasks(workflows, taskQueue, status), status)) {
-          await workflows.getHandle(workflowIdOf(id)).signal('wake');
+          await unlessGone(workflows.getHandle(workflowIdOf(id)).signal('wake'));
           woken += 1;
         }
       }
       return { woken };
     },
   };
+}
+
+/** A workflow may close between two looks; the next run sees that. */
+async function unlessGone(call: Promise<unknown>): Promise<void> {
+  await call.catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  });
 }
 
 async function describe(workflows: WorkflowClient, id: string): Promise<WorkflowExecutionDescription | undefined> {

@@ -15,11 +15,17 @@ import { recordEvent } from '../store/record.ts';
 
 export interface RecordActivities {
   /** Records an event, or finds the one that was recorded first; see `recordEvent` for what it promises. */
-  record(input: RecordInput): Promise<Recorded>;
+  record(input: RecordInput): Promise<Recorded & { readonly withoutSearchAttributes?: boolean }>;
+}
+
+interface RecordParts {
+  readonly postgres: Postgres;
+  readonly policy: Policy;
+  readonly withSearchAttributes: boolean;
 }
 
 /** The local activity that every transition goes through. */
-export function recordActivities({ postgres, policy }: { postgres: Postgres; policy: Policy }): RecordActivities {
+export function recordActivities({ postgres, policy, withSearchAttributes }: RecordParts): RecordActivities {
   return {
     record: async ({ taskId: id, runId, input: raw, seq, wish, facts }) => {
       try {
@@ -29,7 +35,9 @@ export function recordActivities({ postgres, policy }: { postgres: Postgres; pol
         const terms = termsOf(operation, policy, input.risk);
         const task = { id, input, risk: terms.risk, effect: terms.effect };
         const worded = wish && withResult(wish, prepared, id, facts ?? {});
-        return await postgres.transaction((db) => recordEvent(db, { task, terms, runId, seq, wish: worded }));
+        const recorded = await postgres.transaction((db) => recordEvent(db, { task, terms, runId, seq, wish: worded }));
+        // A task that was started by hand does not know what its namespace may have.
+        return withSearchAttributes ? recorded : { ...recorded, withoutSearchAttributes: true };
       } catch (error) {
         throw atTheEdge(error);
       }

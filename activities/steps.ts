@@ -47,7 +47,7 @@ export function stepActivities({ ec2, postgres }: { ec2: Ec2; postgres: Postgres
   const { db } = postgres;
   return {
     performStep: (input) => {
-      const progress: Progress = { mark: { mine: false, answered: false }, look: undefined, unanswered: false };
+      const progress: Progress = { mark: { mine: false, answeredAt: null }, look: undefined, unanswered: false };
       let attempts = 1;
       return attempt(
         input,
@@ -64,9 +64,9 @@ export function stepActivities({ ec2, postgres }: { ec2: Ec2; postgres: Postgres
     lookAtStep: async ({ taskId, step }) => {
       const mark = await reaching(findMark(db, taskId, step.id));
       const progress: Progress = { mark, look: undefined, unanswered: false };
-      const { mine, answered } = progress.mark;
+      const { mine, answeredAt } = progress.mark;
       const signal = AbortSignal.timeout(15_000);
-      progress.look = await RUNNERS[step.call](ec2).look(step, { mine, answered, undo: false, signal });
+      progress.look = await RUNNERS[step.call](ec2).look(step, { mine, answeredAt, undo: false, signal });
       return outcomeOf(step, progress, 1, 'its worker was lost; this is what the cloud shows');
     },
   };
@@ -110,11 +110,12 @@ async function perform(
       case 'unknown':
         throw new Failure('OutcomeUnknown', { why: look.why ?? 'nothing shows it' });
       case 'as_planned':
-        if (progress.mark.answered) break;
+        if (progress.mark.answeredAt !== null) break;
         if (progress.unanswered) throw new Failure('CloudUnreachable', { why: 'no answer to the call, and no effect' });
         if (!(await act(input, runner, postgres, progress))) return 'stopped before it acted';
         wait = FIRST_PAUSE_MS;
-        break;
+        // What comes of a reboot may be seen for a moment only.
+        continue;
       case 'on_the_way':
     }
     await pause(wait, undefined, { signal }).catch(() => undefined);
@@ -136,10 +137,15 @@ async function act(
   const claim = await reaching(
     claimStep(db, { taskId, stepId: step.id, target: step.target, shared: step.call === 'start_instance', undo }),
   );
-  if (!claim.leaseHeld) throw new Failure('LeaseLost', { target: step.target });
   if (claim.stopRequested && !undo) return false;
+  if (!claim.leaseHeld) throw new Failure('LeaseLost', { target: step.target });
   const before = progress.mark;
-  progress.mark = { mine: true, answered: false };
+  progress.mark = { mine: true, answeredAt: null };
+  if (!claim.first && !before.mine) {
+    // Another attempt of this step, lost to Temporal but alive, has set about the call since this one looked.
+    progress.unanswered = true;
+    return true;
+  }
   try {
     await runner.act(step);
   } catch (error) {
@@ -153,7 +159,7 @@ async function act(
     if (!before.mine) await reaching(unmark(db, taskId, step.id));
     throw error;
   }
-  progress.mark = { mine: true, answered: true };
+  progress.mark = { mine: true, answeredAt: Date.now() };
   await reaching(markAnswered(db, taskId, step.id));
   return true;
 }

@@ -32,11 +32,16 @@ await runMain(async () => {
   // A client that is slower than this at sending a few kilobytes is no client.
   server.headersTimeout = 10_000;
   server.requestTimeout = 20_000;
+  // Longer than the minute after which proxies close: whoever closes first resets what the other one is just sending.
+  server.keepAliveTimeout = 65_000;
   await listen(server, env.port, env.host);
   log.info(`listening on http://${env.host}:${env.port}`);
   sayReady();
-  await new Promise<void>((resolve) => ending.addEventListener('abort', () => resolve(), { once: true }));
+  if (!ending.aborted) await new Promise((resolve) => ending.addEventListener('abort', resolve, { once: true }));
+  log.info('stopping: requests that are being answered are finished first');
+  service.watch.release();
   await drain(server);
+  log.info('stopped');
   await service.close();
 });
 
@@ -53,7 +58,8 @@ function listen(server: Server, port: number, host: string): Promise<void> {
 async function drain(server: Server): Promise<void> {
   const force = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
   await closed;
   clearTimeout(force);
+  clearInterval(idle);
 }

@@ -47,9 +47,9 @@ export function eventOf(event: TaskEvent): unknown {
   return snakeKeys(event);
 }
 
-/** The version of a task that its ETag names: the number of its last event. */
-export function etagOf(row: TaskRow): string {
-  return `"${row.lastSeq}"`;
+/** The version of a task that its ETag names: the number of its last event. None while only Temporal knows the task. */
+export function etagOf(row: TaskRow): string | undefined {
+  return row.position === 0 ? undefined : `"${row.lastSeq}"`;
 }
 
 /** Keys of plans, decisions and outcomes are Fermata's own words; values, and keys that callers made, stay as they are. */

@@ -31,14 +31,26 @@ export interface AuditLog {
 /** The audit file: appended to, one structured line an event, with a literal `task_id=<uuid>` for those who grep. */
 export function openAuditLog(path: string, log: Log): AuditLog {
   mkdirSync(dirname(path), { recursive: true });
+  // A full disk must not hold up the log that counts, which is the database's.
+  let complained = false;
+  const complain = (error: unknown) => {
+    if (!complained)
+      log.error({ err: error }, `the audit file ${path} cannot be written; events are kept all the same`);
+    complained = true;
+  };
   const file = destination({ dest: path, append: true, sync: true, mkdir: true });
+  file.on('error', complain);
   return {
     write: (event, position, hash) => {
       const { taskId, tenant, seq, at, by, from, to, phase, reason, detail } = event;
       const msg = `task_id=${taskId} ${from ?? 'new'} -> ${to} (${phase}${reason === null ? '' : `, ${reason}`}) by ${by}: ${detail.says}`;
       const line = { audit: true, task_id: taskId, tenant, seq, at, by, from, to, phase, reason, position, hash };
       log.info(line, msg);
-      file.write(`${JSON.stringify({ ...line, msg })}\n`);
+      try {
+        file.write(`${JSON.stringify({ ...line, msg })}\n`);
+      } catch (error) {
+        complain(error);
+      }
     },
     close: () => file.end(),
   };

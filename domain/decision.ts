@@ -105,6 +105,6 @@ export function parseConfirmSignal(raw: unknown): Decision | { readonly ignored:
 export const APPROVAL_GRACE_MS = 30_000;
 
 /** True when a stored approval is too old to be acted on at `now` (ISO, the database's clock). */
-export function isStale(decision: Decision, now: string): boolean {
-  return decision.validUntil !== undefined && Date.parse(now) > Date.parse(decision.validUntil) + APPROVAL_GRACE_MS;
+export function isStale(decision: Decision, at: string, now: string): boolean {
+  return Date.parse(now) > Date.parse(decision.validUntil ?? at) + APPROVAL_GRACE_MS;
 }

@@ -108,6 +108,8 @@ export function undoStep(step: Step): Step | undefined {
     id: `${step.id}-undo`,
     call: step.undo.call,
     args: step.undo.args,
+    // Only what this task left there is put back, not what somebody else has made of it since.
+    saw: step.call === 'set_tag' ? { value: step.args.value ?? null } : step.saw,
     says: `undo of: ${step.says}`,
     undo: { none: 'an undo is not undone' },
   };

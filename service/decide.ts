@@ -1,5 +1,10 @@
 // Deciding on a task: the plan is waited for, the workflow is asked, and what it recorded is the answer.
-import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import {
+  ServiceError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { reaching } from '../clients/postgres.ts';
 import type { Decision, DecisionAnswer } from '../domain/decision.ts';
@@ -7,7 +12,7 @@ import { refusalOf } from '../domain/decision.ts';
 import { Failure, isFailureType } from '../domain/failures.ts';
 import { isTaskId, workflowIdOf } from '../domain/task.ts';
 import type { TaskRow } from '../store/tasks.ts';
-import { findTask, findTaskSettled } from '../store/tasks.ts';
+import { acknowledgeDecision, findTask, findTaskSettled } from '../store/tasks.ts';
 import { decideUpdate } from '../workflows/messages.ts';
 import type { Service } from './open.ts';
 
@@ -45,7 +50,12 @@ export async function decide(service: Service, request: DecisionRequest): Promis
     ...(comment !== undefined && { comment }),
   };
   check(row, decision);
-  if (row.decidedBy !== null) return;
+  if (row.decidedBy !== null) {
+    if (row.approved && !(await reaching(acknowledgeDecision(service.postgres.db, id)))) {
+      throw new Failure('NotAwaitingConfirmation', { id });
+    }
+    return;
+  }
   try {
     const { approved, by: decidedBy } = await ask(service, id, decision, requestId);
     if (approved !== approve || decidedBy !== by)
@@ -102,17 +112,35 @@ async function explain(
 ): Promise<void> {
   const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
   const refused = cause instanceof ApplicationFailure ? cause.type : undefined;
-  const known = error instanceof Failure || error instanceof WorkflowNotFoundError || cause !== undefined;
-  if (!known) throw error;
+  if (!(cause || isAboutTheCall(error))) throw error;
   const row = await reaching(findTaskSettled(service.postgres.db, tenant, id));
   if (!row) throw new Failure('NotAwaitingConfirmation', { id });
-  if (row.decidedBy !== null) return check(row, decision);
+  if (row.decidedBy !== null) {
+    check(row, decision);
+    if (!row.approved || (await reaching(acknowledgeDecision(service.postgres.db, id)))) return;
+    throw new Failure('NotAwaitingConfirmation', { id });
+  }
   if (isFailureType(refused) && cause instanceof ApplicationFailure) {
     const [details] = cause.details ?? [];
     throw new Failure(refused, isDetails(details) ? details : { id });
   }
   if (error instanceof WorkflowNotFoundError) throw new Failure('NotAwaitingConfirmation', { id });
-  throw error instanceof Failure && !service.temporal.isReachable() ? error : new Failure('DecisionUnanswered', { id });
+  // Before its time is over the decision may still be recorded; only afterwards it is certain that it will not be.
+  throw new Failure(isOver(decision, row.now) ? 'DecisionUnanswered' : 'TemporalUnavailable', { id });
+}
+
+function isOver({ validUntil }: Decision, now: Date): boolean {
+  return validUntil !== undefined && now.getTime() > Date.parse(validUntil);
+}
+
+/** True when the call failed in a way that leaves open what the workflow did. */
+function isAboutTheCall(error: unknown): boolean {
+  return (
+    error instanceof Failure ||
+    error instanceof WorkflowNotFoundError ||
+    error instanceof ServiceError ||
+    error instanceof WorkflowUpdateRPCTimeoutOrCancelledError
+  );
 }
 
 function isDetails(value: unknown): value is Record<string, string | number> {

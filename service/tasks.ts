@@ -28,6 +28,10 @@ export async function getTask(service: Service, tenant: string, id: string): Pro
     if (found) return found.row;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
+    const running = await fromTemporal(service, tenant, id);
+    // It may have ended long ago; only the store would know.
+    if (!running) throw error;
+    return running;
   }
   return fromTemporal(service, tenant, id);
 }
@@ -153,6 +157,7 @@ async function fromTemporal(service: Service, tenant: string, id: string): Promi
     error: null,
     decidedBy: null,
     approved: null,
+    acknowledged: false,
     approveBy: null,
     attempts: null,
     firstRunId: null,

@@ -44,12 +44,13 @@ async function verify(
   tenant: string,
   known: ReturnType<typeof headOf> | undefined,
 ) {
-  const { checked, head, firstBad, unsealed, truncated } = await verifyChain(postgres.db, tenant, known);
+  const { checked, head, firstBad, unsealed, truncated, astray } = await verifyChain(postgres.db, tenant, known);
   const say = (line: string) => process.stdout.write(`${tenant}: ${line}\n`);
   say(`${checked} events right, head ${head.position}:${head.hash}, ${unsealed} not sealed yet`);
   if (firstBad) say(`BAD at ${firstBad.position}: ${firstBad.why}`);
   for (const id of truncated) say(`BAD: the last events of task ${id} are missing`);
-  if (firstBad || truncated.length > 0) process.exitCode = 1;
+  for (const id of astray) say(`BAD: task ${id} does not say what its last event says`);
+  if (firstBad || truncated.length + astray.length > 0) process.exitCode = 1;
 }
 
 function headOf(text: string): { position: number; hash: string } {

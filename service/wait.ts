@@ -11,7 +11,9 @@ export async function waitFor<T>(what: string, log: Log, signal: AbortSignal, wo
   let said = '';
   for (;;) {
     try {
-      return await work();
+      const answer = await work();
+      signal.throwIfAborted();
+      return answer;
     } catch (error) {
       signal.throwIfAborted();
       const why = reasonOf(error);

@@ -10,6 +10,10 @@ export interface Watch {
   until<T>(taskId: string, timeoutMs: number, check: () => Promise<T | undefined>): Promise<T | undefined>;
   /** Calls back after each batch of seals, and once in a while without one; returns how to end it. */
   onSealed(callback: () => void): () => void;
+  /** Lets everybody go who waits, now and from now on: the process is about to end. */
+  release(): void;
+  /** Aborts when everybody is let go. */
+  readonly released: AbortSignal;
   close(): Promise<void>;
 }
 
@@ -20,6 +24,7 @@ const LOOK_ANYWAY_MS = 2_000;
 export function openWatch(url: string): Watch {
   const waiting = new Map<string, Set<() => void>>();
   const followers = new Set<() => void>();
+  const release = new AbortController();
 
   const wake = (taskId: string) => {
     for (const resolve of waiting.get(taskId) ?? []) resolve();
@@ -54,7 +59,7 @@ export function openWatch(url: string): Watch {
     until: async (taskId, timeoutMs, check) => {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
-        const left = deadline - Date.now();
+        const left = release.signal.aborted ? 0 : deadline - Date.now();
         const { noticed, disarm } = arm(taskId, Math.max(0, Math.min(left, LOOK_ANYWAY_MS)));
         try {
           const answer = await check();
@@ -68,6 +73,11 @@ export function openWatch(url: string): Watch {
     onSealed: (callback) => {
       followers.add(callback);
       return () => followers.delete(callback);
+    },
+    released: release.signal,
+    release: () => {
+      release.abort();
+      for (const taskId of [...waiting.keys()]) wake(taskId);
     },
     close: async () => {
       clearInterval(timer);

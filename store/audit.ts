@@ -17,6 +17,8 @@ export interface AuditReport {
   readonly unsealed: number;
   /** Tasks whose last events are missing from the log. */
   readonly truncated: readonly string[];
+  /** Tasks whose row does not say what their last event says. */
+  readonly astray: readonly string[];
 }
 
 const PAGE = 1_000;
@@ -64,6 +66,7 @@ export async function verifyChain(
     ...(firstBad && { firstBad }),
     unsealed,
     truncated: await truncatedTasks(db, tenant),
+    astray: await tasksAstray(db, tenant),
   };
 }
 
@@ -106,6 +109,14 @@ async function unsealedOf(db: Queries, tenant: string): Promise<number> {
     .leftJoin(seals, eq(seals.eventId, events.id))
     .where(and(eq(events.tenant, tenant), isNull(seals.eventId)));
   return count?.count ?? 0;
+}
+
+async function tasksAstray(db: Queries, tenant: string): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    select t.id from ${tasks} t join ${events} e on e.task_id = t.id and e.seq = t.last_seq
+    where t.tenant = ${tenant} and (t.status <> e.to_status or t.phase <> e.phase or t.reason is distinct from e.reason)
+    order by t.position limit 100`);
+  return rows.map(({ id }) => id);
 }
 
 async function truncatedTasks(db: Queries, tenant: string): Promise<string[]> {

@@ -41,7 +41,7 @@ export type Recorded = {
  * 2. the row, the event, the leases and the notice are one transaction;
  * 3. a decision is recorded only before its `validUntil` and, when it approves, before `approveBy`, by PostgreSQL's
  *    clock; an expiry only after `approveBy`;
- * 4. a task that somebody asked to stop is never recorded as completed;
+ * 4. a task that somebody asked to stop is recorded as nothing but undoing and terminated;
  * 5. another run of the same workflow id gets `TaskIdReused`.
  */
 export async function recordEvent(db: Queries, recording: Recording): Promise<Recorded> {
@@ -81,14 +81,17 @@ async function register(db: Queries, task: NewTask) {
 
 function isDue(wish: EventWish, row: TaskRow, now: Date): boolean {
   const { decision } = wish;
+  // Who asked for a stop was told that it stops: the only way on leads to TERMINATED, or to a workflow that was lost.
+  const stopping = wish.to === 'TERMINATED' || wish.phase === 'undoing' || wish.reason === 'lost';
+  if (row.stopRequestedAt !== null && row.lastSeq > 0 && !stopping) return false;
   if (decision) {
     if (decision.validUntil !== undefined && now > new Date(decision.validUntil)) return false;
     return row.approveBy === null || now <= row.approveBy;
   }
-  if (wish.reason === 'expired' && row.status === 'AWAITING_CONFIRMATION') {
-    return row.approveBy === null || now > row.approveBy;
+  if (wish.reason === 'expired') {
+    return row.status === 'AWAITING_CONFIRMATION' ? row.approveBy === null || now > row.approveBy : !row.acknowledged;
   }
-  return !(wish.to === 'COMPLETED' && row.stopRequestedAt !== null);
+  return true;
 }
 
 function eventOf(

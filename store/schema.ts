@@ -47,6 +47,8 @@ export const tasks = pgTable(
     error: text('error'),
     decidedBy: text('decided_by'),
     approved: boolean('approved'),
+    /** True once somebody was told that the approval counts: then it no longer gets too old to be acted on. */
+    acknowledged: boolean('acknowledged').notNull().default(false),
     approveBy: time('approve_by'),
     attempts: integer('attempts'),
     /** First execution run id of the workflow that owns the row; another one is refused. */

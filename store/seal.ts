@@ -47,6 +47,7 @@ export async function sealBatch(
       heads.set(row.tenant, { position, hash });
       sealed.push({ position, hash, event, eventId: row.id });
     }
+    if (sealed.length === 0) return taken.length;
     await db.insert(seals).values(
       sealed.map(({ position, hash, eventId, event: { tenant, taskId, seq } }) => ({
         tenant,

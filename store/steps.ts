@@ -9,19 +9,21 @@ export interface StepClaim {
   readonly leaseHeld: boolean;
   /** True when somebody asked the task to stop: the call must not be made, unless it undoes. */
   readonly stopRequested: boolean;
+  /** False when another attempt had set about it before. */
+  readonly first: boolean;
 }
 
 export interface StepMark {
   /** An earlier attempt has set about the call. */
   readonly mine: boolean;
-  /** The cloud answered it with a success. */
-  readonly answered: boolean;
+  /** When the cloud answered it with a success, ms since 1970. */
+  readonly answeredAt: number | null;
 }
 
 /** What earlier attempts of this step left behind. */
 export async function findMark(db: Queries, taskId: string, stepId: string): Promise<StepMark> {
   const [mark] = await db.select({ answeredAt: stepMarks.answeredAt }).from(stepMarks).where(stepIs(taskId, stepId));
-  return { mine: mark !== undefined, answered: mark?.answeredAt != null };
+  return { mine: mark !== undefined, answeredAt: mark?.answeredAt?.getTime() ?? null };
 }
 
 /** Notes that the call was answered: what an attempt after a lost worker needs to know where nothing else shows it. */
@@ -57,7 +59,7 @@ export async function claimStep(
 ): Promise<StepClaim> {
   const { taskId, stepId, target, shared, undo } = step;
   const holder = workflowIdOf(taskId);
-  const { rows } = await db.execute<{ held: boolean; stopped: boolean }>(sql`
+  const { rows } = await db.execute<{ held: boolean; stopped: boolean; first: boolean }>(sql`
     with state as (
       select t.stop_requested_at is not null as stopped,
              exists (select 1 from leases l where l.target = ${target} and l.holder = ${holder})
@@ -68,9 +70,13 @@ export async function claimStep(
       insert into step_marks (task_id, step_id, marked_at)
       select ${taskId}, ${stepId}, clock_timestamp() from state
       where state.held and (${undo} or not state.stopped)
-      on conflict do nothing
+      on conflict do nothing returning 1
     )
-    select held, stopped from state`);
+    select held, stopped, exists (select 1 from marked) as first from state`);
   const [state] = rows;
-  return { leaseHeld: state?.held ?? false, stopRequested: state?.stopped ?? false };
+  return {
+    leaseHeld: state?.held ?? false,
+    stopRequested: state?.stopped ?? false,
+    first: state?.first ?? false,
+  };
 }

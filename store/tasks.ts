@@ -75,14 +75,28 @@ export async function findTask(
   return { row, now };
 }
 
-/** Reads a row after every transaction that is changing it has ended: what it says of a decision is final. */
-export async function findTaskSettled(db: Queries, tenant: string, id: string): Promise<TaskRow | undefined> {
+/** Reads a row, and PostgreSQL's clock, after every transaction that is changing it has ended. */
+export async function findTaskSettled(
+  db: Queries,
+  tenant: string,
+  id: string,
+): Promise<(TaskRow & { readonly now: Date }) | undefined> {
   const [row] = await db
-    .select()
+    .select({ ...getTableColumns(tasks), now: clock })
     .from(tasks)
     .where(and(eq(tasks.id, id), eq(tasks.tenant, tenant)))
     .for('share');
   return row;
+}
+
+/** Makes an approval count however late its workflow meets it; false when it was already given up. */
+export async function acknowledgeDecision(db: Queries, id: string): Promise<boolean> {
+  const marked = await db
+    .update(tasks)
+    .set({ acknowledged: true })
+    .where(and(eq(tasks.id, id), sql`${tasks.reason} is distinct from 'expired'`))
+    .returning({ id: tasks.id });
+  return marked.length > 0;
 }
 
 export interface TaskPage {
@@ -153,7 +167,8 @@ export async function takeQuietTasks(db: Queries, quietMs: number, limit: number
         sql`${tasks.updatedAt} < clock_timestamp() - ${`${quietMs} milliseconds`}::interval`,
       ),
     )
-    .orderBy(asc(tasks.checkedAt))
+    // Somebody waits for a stop that never arrived; everybody else can take their turn.
+    .orderBy(sql`${tasks.stopRequestedAt} is null`, asc(tasks.checkedAt))
     .limit(limit);
   return db
     .update(tasks)

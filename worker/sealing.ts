@@ -28,7 +28,7 @@ export async function keepSealing(
       });
       failing = false;
     } catch (error) {
-      if (!failing) log.warn({ err: error }, 'events wait for their seals: PostgreSQL does not answer');
+      if (!failing) log.warn({ err: error }, 'events wait for their seals');
       failing = true;
     }
     if (sealed === 0) {

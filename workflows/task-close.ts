@@ -28,20 +28,28 @@ interface Ending {
  */
 export async function close(task: Task, error: unknown): Promise<never> {
   if (!isExpected(error)) throw error;
+  task.ending = true;
   if (!task.event) throw error instanceof ActivityFailure && error.cause ? error.cause : error;
   const asked = isStopped(error) && !task.deadlineHit;
   // Looks once more, because who asked to stop, and whether with undo, stands in the row.
   if (asked && !task.closed) await task.record(null);
-  const ending = endingOf(task, error, asked);
+  let ending = endingOf(task, error, asked);
   if (!task.closed) {
     if (wantsUndo(task, asked)) await putBack(task);
-    const { to, reason, error: text } = ending;
-    const wish: EventWish = { to, phase: 'closed', reason, says: text, error: text };
-    await task.record(task.outcomes.length > 0 ? { ...wish, outcomes: task.outcomes } : wish);
+    if (!(await recordEnd(task, ending))) {
+      // Somebody asked for a stop in the meantime, and was told that it stops.
+      ending = endingOf(task, error, true);
+      await recordEnd(task, ending);
+    }
   }
   await condition(allHandlersFinished);
   if (ending.to === 'TERMINATED') throw await cancellation(task, ending);
   throw ApplicationFailure.create({ type: ending.type, message: ending.error, nonRetryable: true });
+}
+
+function recordEnd(task: Task, { to, reason, error }: Ending) {
+  const wish: EventWish = { to, phase: 'closed', reason, says: error, error };
+  return task.record(task.outcomes.length > 0 ? { ...wish, outcomes: task.outcomes } : wish);
 }
 
 /** A plain error is a bug in this code: it must stop the workflow task, where a fixed worker can take it up again. */

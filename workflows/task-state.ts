@@ -52,6 +52,8 @@ export class Task {
   /** Set when the store may be ahead of this workflow. */
   woken = false;
   deadlineHit = false;
+  /** True once the task is being closed: then a stop mark changes how, but no longer whether. */
+  ending = false;
   /** True once Temporal has delivered a request to cancel. */
   cancelled = false;
   /** Attempts of a read or of planning, which have no steps. */
@@ -92,7 +94,8 @@ export class Task {
 
   /**
    * Records the next event and goes on from the one that comes back, which may be another than was wished: the first
-   * one committed wins. Null when nothing was recorded. A cancellation never interrupts it.
+   * one committed wins. Null when nothing was recorded. A cancellation never interrupts it. Throws `TaskTerminated`
+   * when somebody asked the task to stop, so that nothing else can be recorded.
    */
   async record(wish: EventWish | null): Promise<TaskEvent | null> {
     const seq = (this.event?.seq ?? 0) + 1;
@@ -109,7 +112,8 @@ export class Task {
         ...(this.plan && { facts: this.plan.facts }),
       }),
     );
-    const { event } = this.answer;
+    const { event, stop } = this.answer;
+    if (!event && wish && stop && !this.ending) throw refused('TaskTerminated', { id: this.id, by: stop.by });
     if (event) {
       this.event = event;
       this.show(event);
@@ -169,7 +173,7 @@ export class Task {
       this.decidedAt = event.at;
     }
     setCurrentDetails(detailsOf(event, this.plan));
-    if (this.input.withoutSearchAttributes === true) return;
+    if (this.input.withoutSearchAttributes === true || this.answer?.withoutSearchAttributes === true) return;
     const { searchAttributes } = workflowInfo();
     const first = event.seq === 1 && searchAttributes.Operation === undefined;
     const current = searchAttributes.TaskStatus?.[0];

@@ -1,5 +1,13 @@
 // The workflow of one task, as the story it runs: terms, plan, hold, execute, undo, close.
-import { CancellationScope, condition, proxyActivities, setHandler, sleep } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  proxyActivities,
+  setHandler,
+  sleep,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { isStale, parseConfirmSignal } from '../domain/decision.ts';
 import type { EventWish } from '../domain/event.ts';
@@ -90,12 +98,14 @@ async function hold(task: Task, plan: Plan): Promise<void> {
     const wish = task.wish;
     if (wish || !inTime) await task.record(wish ? decided(task, plan) : expired(task));
     else await task.record(null);
-    task.wish = undefined;
+    // Another one may have come in meanwhile; it gets its own turn.
+    if (task.wish === wish) task.wish = undefined;
     task.woken = false;
   }
   const { decision, event, answer } = task;
   if (!decision?.approve || event?.to !== 'RUNNING') throw refusedBy(task);
-  if (answer && isStale(decision, answer.now)) throw expiry(task);
+  // Whoever approved was told that it did not count, unless the record says otherwise.
+  if (answer && isStale(decision, event.at, answer.now) && (await task.record(expired(task)))) throw expiry(task);
 }
 
 function decided(task: Task, plan: Plan): EventWish {
@@ -134,24 +144,28 @@ const LONGEST_ASK_MS = 15_000;
 /** Waits until nobody else uses the targets, for as long as the terms say; then it is a conflict that names the holder. */
 async function holdLeases(task: Task, leases: readonly LeaseWish[]): Promise<void> {
   const { freeDeadLeases } = proxyActivities<Activities>(looking);
-  let waitedMs = 0;
   for (
     let pauseMs = 1_000;
     task.event?.phase === 'waiting_for_lease';
     pauseMs = Math.min(pauseMs * 2, LONGEST_ASK_MS)
   ) {
     const targets = leases.map(({ target }) => target);
-    await freeDeadLeases({ targets, asker: task.id });
+    await freeDeadLeases({ targets, asker: task.id }).catch(unlessStopped);
     const wish: EventWish = { to: 'RUNNING', phase: 'executing', says: 'Got its leases.', leases, whenBusy: 'nothing' };
     if (await task.record(wish)) return;
     const holder = task.answer?.waitsFor ?? task.event.detail.waitsFor ?? 'somebody';
+    // By the database's clock, so that time without a worker counts as well.
+    const waitedMs = task.answer ? Date.parse(task.answer.now) - Date.parse(task.event.at) : 0;
     if (waitedMs >= task.terms.leaseWaitMs) {
       throw refused('LeaseConflict', { target: targets.join(', '), holder, seconds: task.terms.leaseWaitMs / 1000 });
     }
-    const pause = Math.min(pauseMs, task.terms.leaseWaitMs - waitedMs);
-    await sleep(pause);
-    waitedMs += pause;
+    await sleep(Math.max(1, Math.min(pauseMs, task.terms.leaseWaitMs - waitedMs)));
   }
+}
+
+/** Freeing dead leases only helps; when it cannot be done now, asking goes on all the same. */
+function unlessStopped(error: unknown): void {
+  if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
 }
 
 /** Records the end of a task that did all it was to do, unless somebody asked it to stop before that was recorded. */

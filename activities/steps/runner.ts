@@ -23,8 +23,8 @@ export interface Look {
 export interface LookOptions {
   /** True when this task has set about the call, in this attempt or an earlier one. */
   readonly mine: boolean;
-  /** True when the cloud answered the call of this task with a success. */
-  readonly answered: boolean;
+  /** When the cloud answered the call of this task with a success, ms since 1970; null when it did not. */
+  readonly answeredAt: number | null;
   readonly undo: boolean;
   readonly signal: AbortSignal;
 }

@@ -16,7 +16,7 @@ function argsOf({ args }: Step): { readonly key: string; readonly value: string 
 
 export const tagRunner = (ec2: Ec2): StepRunner => ({
   indifferent: true,
-  look: async (step, { mine, undo, signal }) => {
+  look: async (step, { mine, signal }) => {
     const { key, value } = argsOf(step);
     const instance = await instanceOf(ec2, step, signal);
     const seen = { value: instance.tags[key] ?? null };
@@ -24,7 +24,7 @@ export const tagRunner = (ec2: Ec2): StepRunner => ({
       return { verdict: 'else', seen: { ...seen, state: instance.state }, why: `${step.target} is ${instance.state}` };
     }
     if (seen.value === value) return { verdict: 'as_wanted', seen };
-    const changed = mine || undo ? undefined : changedSince(step, seen);
+    const changed = mine ? undefined : changedSince(step, seen);
     return changed === undefined ? { verdict: 'as_planned', seen } : { verdict: 'else', seen, why: changed };
   },
   act: (step) => {

@@ -25,7 +25,7 @@ export function eventRoutes(service: Service): Routes {
     '/api/v1/events': {
       GET: async (request, response) => {
         const { tenant } = principalOf(request);
-        await follow(service, { tenant, after: placeOf(request) }, request, response);
+        await follow(service, { tenant, after: placeOf(request) }, response);
       },
     },
   };

@@ -44,7 +44,8 @@ async function submitTask(service: Service, request: Request, response: Response
     ...(idempotencyKey !== undefined && { idempotencyKey }),
   });
   const waitMs = waitMsOf(request, response);
-  if (waitMs > 0) await waitForTask(service, tenant, taskId, waitMs);
+  // The task is kept; whatever happens while its caller waits is no reason to say otherwise.
+  if (waitMs > 0) await waitForTask(service, tenant, taskId, waitMs).catch(() => undefined);
   if (replayed) response.set('Idempotency-Replayed', 'true');
   const message = highRisk
     ? `Task '${taskId}' submitted. Operation '${body.operation}' is HIGH RISK — send ` +
@@ -119,8 +120,9 @@ async function readTask(service: Service, request: Request, response: Response):
       ? await waitForTask(service, tenant, id, waitMs, known === undefined ? undefined : Number(known))
       : await getTask(service, tenant, id);
   if (!row) throw new Failure('TaskNotFound', { id });
-  response.set({ ETag: etagOf(row), 'Cache-Control': 'no-cache' });
-  if (isKnown(request, etagOf(row))) response.status(304).end();
+  const etag = etagOf(row);
+  response.set({ ...(etag !== undefined && { ETag: etag }), 'Cache-Control': 'no-cache' });
+  if (etag !== undefined && isKnown(request, etag)) response.status(304).end();
   else response.json(taskOf(row));
 }
 

@@ -61,6 +61,7 @@ CREATE TABLE "tasks" (
 	"error" text,
 	"decided_by" text,
 	"approved" boolean,
+	"acknowledged" boolean DEFAULT false NOT NULL,
 	"approve_by" timestamp (3) with time zone,
 	"attempts" integer,
 	"first_run_id" text,

@@ -197,10 +197,11 @@ describe('isStale', () => {
     [APPROVAL_GRACE_MS + 1, true],
     [3_600_000, true],
   ])('%d ms after its time: %s', (ms, expected) => {
-    expect(isStale({ ...approval, validUntil }, after(ms))).toBe(expected);
+    expect(isStale({ ...approval, validUntil }, after(-1e9), after(ms))).toBe(expected);
   });
 
-  test('without a time it never is', () => {
-    expect(isStale(approval, after(1e12))).toBe(false);
+  test('without a time, the moment at which it was recorded counts', () => {
+    expect(isStale(approval, after(0), after(APPROVAL_GRACE_MS))).toBe(false);
+    expect(isStale(approval, after(0), after(APPROVAL_GRACE_MS + 1))).toBe(true);
   });
 });

@@ -4,6 +4,7 @@ import { auditFlaws, disagreements, doubledEffects } from '../kit/agreement.ts';
 import { randomOf } from '../kit/random.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
+import { until } from '../kit/until.ts';
 
 const ROUNDS = 12;
 let system: System;
@@ -46,7 +47,7 @@ test(`${ROUNDS} kills of the worker at random moments`, async () => {
   }
   for (const id of ids) {
     // The decision of a caller who was cut off may have to be repeated.
-    await system.api.confirm(id, true);
+    await until('approved', async () => (await system.api.confirm(id, true)).status === 200, 90_000);
     expect(await system.api.end(id)).toMatchObject({ status: 'COMPLETED' });
   }
   expect(await disagreements(system)).toEqual([]);
