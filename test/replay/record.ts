@@ -29,8 +29,10 @@ try {
     const handle = system.temporal.workflow.getHandle(`task-${await run(system)}`);
     await handle.result().catch(() => undefined);
     const text = historyToJSON(await handle.fetchHistory());
-    // Who recorded it is nobody's business, and would only make two recordings differ.
-    const anonymous = text.replace(/("identity": ?)"[^"]*"/g, '$1"recorded"');
+    // Who recorded it and in which folder is nobody's business, and would only make two recordings differ.
+    const anonymous = text
+      .replace(/("identity": ?)"[^"]*"/g, '$1"recorded"')
+      .replace(/("stackTrace": ?)"(?:[^"\\\\]|\\\\.)*"/g, '$1""');
     writeFileSync(assetPath('test', 'replay', 'histories', `${name}.json`), `${anonymous}\n`);
     process.stdout.write(`${name}\n`);
   }
