@@ -32,7 +32,7 @@ try {
     // Who recorded it and in which folder is nobody's business, and would only make two recordings differ.
     const anonymous = text
       .replace(/("identity": ?)"[^"]*"/g, '$1"recorded"')
-      .replace(/("stackTrace": ?)"(?:[^"\\\\]|\\\\.)*"/g, '$1""');
+      .replace(/("stackTrace": ?)"(?:[^"\\]|\\.)*"/g, '$1""');
     writeFileSync(assetPath('test', 'replay', 'histories', `${name}.json`), `${anonymous}\n`);
     process.stdout.write(`${name}\n`);
   }
