@@ -26,8 +26,8 @@ export async function attempt<T>(
   const context = Context.current();
   const errors = errorsSoFar(context.info.heartbeatDetails);
   const beat = () => context.heartbeat({ errors });
+  // Not at once: a heartbeat costs the server about what a short read does, and details of earlier attempts stay.
   const timer = setInterval(beat, HEARTBEAT_MS);
-  beat();
   try {
     return await work(errors + 1, context.cancellationSignal);
   } catch (error) {

@@ -102,15 +102,13 @@ async function closeLost(
     says: error,
     error,
   };
-  await postgres.transaction((db) =>
-    recordEvent(db, {
-      task: { id, input: { operation, resource, params, tenant, requestedBy }, risk, effect },
-      terms: row.terms ?? termsOf({ name: operation, effect }, policy, risk),
-      runId: row.firstRunId ?? (description ? firstRunIdOf(description) : 'gone'),
-      seq: lastSeq + 1,
-      wish,
-    }),
-  );
+  await recordEvent(postgres, {
+    task: { id, input: { operation, resource, params, tenant, requestedBy }, risk, effect },
+    terms: row.terms ?? termsOf({ name: operation, effect }, policy, risk),
+    runId: row.firstRunId ?? (description ? firstRunIdOf(description) : 'gone'),
+    seq: lastSeq + 1,
+    wish,
+  });
 }
 
 /** Ids of the open tasks that say of themselves that they have this status. */

@@ -35,7 +35,7 @@ export function recordActivities({ postgres, policy, withSearchAttributes }: Rec
         const terms = termsOf(operation, policy, input.risk);
         const task = { id, input, risk: terms.risk, effect: terms.effect };
         const worded = wish && withResult(wish, prepared, id, facts ?? {});
-        const recorded = await postgres.transaction((db) => recordEvent(db, { task, terms, runId, seq, wish: worded }));
+        const recorded = await recordEvent(postgres, { task, terms, runId, seq, wish: worded });
         // A task that was started by hand does not know what its namespace may have.
         return withSearchAttributes ? recorded : { ...recorded, withoutSearchAttributes: true };
       } catch (error) {

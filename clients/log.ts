@@ -24,7 +24,8 @@ export function openLog(name: string, level: string): Log {
 }
 
 export interface AuditLog {
-  write(event: TaskEvent, position: number, hash: string): void;
+  /** Writes sealed events, in their order. */
+  write(batch: readonly { readonly event: TaskEvent; readonly position: number; readonly hash: string }[]): void;
   close(): void;
 }
 
@@ -41,13 +42,16 @@ export function openAuditLog(path: string, log: Log): AuditLog {
   const file = destination({ dest: path, append: true, sync: true, mkdir: true });
   file.on('error', complain);
   return {
-    write: (event, position, hash) => {
-      const { taskId, tenant, seq, at, by, from, to, phase, reason, detail } = event;
-      const msg = `task_id=${taskId} ${from ?? 'new'} -> ${to} (${phase}${reason === null ? '' : `, ${reason}`}) by ${by}: ${detail.says}`;
-      const line = { audit: true, task_id: taskId, tenant, seq, at, by, from, to, phase, reason, position, hash };
-      log.info(line, msg);
+    write: (batch) => {
+      const lines = batch.map(({ event, position, hash }) => {
+        const { taskId, tenant, seq, at, by, from, to, phase, reason, detail } = event;
+        const msg = `task_id=${taskId} ${from ?? 'new'} -> ${to} (${phase}${reason === null ? '' : `, ${reason}`}) by ${by}: ${detail.says}`;
+        const line = { audit: true, task_id: taskId, tenant, seq, at, by, from, to, phase, reason, position, hash };
+        log.info(line, msg);
+        return `${JSON.stringify({ ...line, msg })}\n`;
+      });
       try {
-        file.write(`${JSON.stringify({ ...line, msg })}\n`);
+        file.write(lines.join(''));
       } catch (error) {
         complain(error);
       }

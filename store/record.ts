@@ -1,6 +1,6 @@
 // The compare-and-set of a transition: one transaction makes the event, the row it changes and the leases it moves.
-import { and, eq } from 'drizzle-orm';
-import type { Queries } from '../clients/postgres.ts';
+import { and, eq, getTableColumns, sql } from 'drizzle-orm';
+import type { Postgres, Queries } from '../clients/postgres.ts';
 import type { EventDetail, EventWish, TaskEvent } from '../domain/event.ts';
 import { Failure } from '../domain/failures.ts';
 import { isLegal, isTerminal, workflowIdOf } from '../domain/task.ts';
@@ -44,10 +44,50 @@ export type Recorded = {
  * 4. a task that somebody asked to stop is recorded as nothing but undoing and terminated;
  * 5. another run of the same workflow id gets `TaskIdReused`.
  */
-export async function recordEvent(db: Queries, recording: Recording): Promise<Recorded> {
+export async function recordEvent(postgres: Postgres, recording: Recording): Promise<Recorded> {
+  return (
+    (await recordAtOnce(postgres.db, recording)) ??
+    postgres.transaction(async (db) => {
+      const { task, seq } = recording;
+      const found = (await lock(db, task.id)) ?? (seq === 1 ? await register(db, task) : undefined);
+      if (!found) throw new Failure('TaskNotFound', { id: task.id });
+      const recorded = await recordOn(db, recording, found);
+      if (!recorded) throw new Error(`task ${task.id}: its row changed under its lock`);
+      return recorded;
+    })
+  );
+}
+
+/**
+ * The same without a lock, for most events, at less than half the cost: the row is read, and written only if nobody
+ * has touched it since. Undefined when somebody has, and for what has to be judged or changed under a lock: decisions,
+ * leases, and a row that is still missing.
+ */
+async function recordAtOnce(db: Queries, recording: Recording): Promise<Recorded | undefined> {
+  const { task, wish } = recording;
+  if (wish?.decision || (wish?.leases ?? []).length > 0) return undefined;
+  const [found] = await db
+    .select({ ...getTableColumns(tasks), now: clock, version: sql<string>`${tasks}.xmin::text` })
+    .from(tasks)
+    .where(eq(tasks.id, task.id));
+  if (!found) return undefined;
+  const { now, version, ...row } = found;
+  // A change gives back its leases with its last event.
+  if (wish && isTerminal(wish.to) && row.effect !== 'read') return undefined;
+  return recordOn(db, recording, { row, now, version });
+}
+
+interface Found {
+  readonly row: TaskRow;
+  /** PostgreSQL's clock. */
+  readonly now: Date;
+  /** The version of the row that was read, where it is not locked. */
+  readonly version?: string;
+}
+
+/** Undefined when the row was not locked and has changed since it was read. */
+async function recordOn(db: Queries, recording: Recording, found: Found): Promise<Recorded | undefined> {
   const { task, runId, seq, wish } = recording;
-  const found = (await lock(db, task.id)) ?? (seq === 1 ? await register(db, task) : undefined);
-  if (!found) throw new Failure('TaskNotFound', { id: task.id });
   const { row, now } = found;
   if (row.firstRunId !== null && row.firstRunId !== runId) throw new Failure('TaskIdReused', { id: task.id });
 
@@ -63,7 +103,9 @@ export async function recordEvent(db: Queries, recording: Recording): Promise<Re
   const refused = await takeLeases(db, wish.leases ?? [], { holder: workflowIdOf(task.id), runId, now });
   if (refused !== undefined && wish.whenBusy !== 'wait') return { ...base, event: null, waitsFor: refused };
   const event = eventOf(recording, row, terms, now, refused);
-  await write(db, event, row, { runId, terms, now, wish });
+  if (!(await write(db, event, found, { runId, terms, wish }))) return undefined;
+  // A read never takes any.
+  if (isTerminal(event.to) && terms.effect !== 'read') await releaseLeases(db, workflowIdOf(task.id));
   return { ...base, event, ...(refused === undefined ? {} : { waitsFor: refused }) };
 }
 
@@ -133,17 +175,17 @@ function eventOf(
   };
 }
 
+/** Writes event and row in one statement, or neither when the row is no longer the one that was found: then false. */
 async function write(
   db: Queries,
   event: TaskEvent,
-  row: TaskRow,
-  { runId, terms, now, wish }: { runId: string; terms: Terms; now: Date; wish: EventWish },
-): Promise<void> {
-  const { taskId: id, seq, to, phase, reason, detail } = event;
+  { row, now, version }: Found,
+  { runId, terms, wish }: { runId: string; terms: Terms; wish: EventWish },
+): Promise<boolean> {
+  const { taskId, tenant, seq, by, from, to, phase, reason, detail } = event;
   const { plan, decision, outcomes, error, approveBy } = detail;
   const attempts = outcomes ? Math.max(0, ...outcomes.map((outcome) => outcome.attempts)) : wish.attempts;
-  await db.insert(events).values({ ...event, at: now });
-  await db
+  const changed = db
     .update(tasks)
     .set({
       status: to,
@@ -159,7 +201,19 @@ async function write(
       ...(error !== undefined && { error }),
       ...(approveBy !== undefined && { approveBy: new Date(approveBy) }),
     })
-    .where(and(eq(tasks.id, id), eq(tasks.lastSeq, row.lastSeq)));
-  // A read never takes any.
-  if (isTerminal(to) && terms.effect !== 'read') await releaseLeases(db, workflowIdOf(id));
+    .where(
+      and(
+        eq(tasks.id, taskId),
+        eq(tasks.lastSeq, row.lastSeq),
+        version === undefined ? undefined : sql`${tasks}.xmin = ${version}::xid`,
+      ),
+    )
+    .returning({ id: tasks.id });
+  const { rowCount } = await db.execute(sql`
+    with changed as ${changed}
+    insert into events (tenant, task_id, seq, at, by, from_status, to_status, phase, reason, detail)
+    select ${tenant}, id, ${seq}::int, ${now.toISOString()}::timestamptz, ${by}, ${from}, ${to}, ${phase}, ${reason},
+           ${JSON.stringify(detail)}::jsonb
+    from changed`);
+  return rowCount === 1;
 }

@@ -10,7 +10,9 @@ import { events, seals, unsealed } from './schema.ts';
 
 /** An arbitrary number that stands for "sealing" among PostgreSQL's advisory locks: one sealer at a time. */
 const SEAL_LOCK = 7_305_522;
-const BATCH = 500;
+
+/** How many events one transaction seals at most: a full one says that more may be waiting. */
+export const SEAL_BATCH = 500;
 
 /** The hash of a seal. */
 export function sealHash(formerHash: string, position: number, event: TaskEvent): string {
@@ -32,7 +34,7 @@ export async function sealBatch(
       sql`select pg_try_advisory_xact_lock(${SEAL_LOCK}) as locked`,
     );
     if (rows[0]?.locked !== true) return 0;
-    const next = db.select({ id: unsealed.eventId }).from(unsealed).orderBy(asc(unsealed.eventId)).limit(BATCH);
+    const next = db.select({ id: unsealed.eventId }).from(unsealed).orderBy(asc(unsealed.eventId)).limit(SEAL_BATCH);
     const taken = await db.delete(unsealed).where(inArray(unsealed.eventId, next)).returning({ id: unsealed.eventId });
     if (taken.length === 0) return 0;
     const ids = taken.map(({ id }) => id);

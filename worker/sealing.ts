@@ -3,10 +3,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { AuditLog, Log } from '../clients/log.ts';
 import type { Postgres } from '../clients/postgres.ts';
 import { listen } from '../clients/postgres.ts';
-import { sealBatch } from '../store/seal.ts';
+import { SEAL_BATCH, sealBatch } from '../store/seal.ts';
 
 /** An event is sealed within a second, also when the notice was lost or another process held the lock. */
 const LOOK_ANYWAY_MS = 800;
+
+/** A lone event is sealed at once; after that comes a rest, so that under load one look seals many. */
+const REST_MS = 250;
 
 /** Seals until `signal` aborts. */
 export async function keepSealing(
@@ -23,17 +26,20 @@ export async function keepSealing(
     });
     let sealed = 0;
     try {
-      sealed = await sealBatch(postgres, (batch) => {
-        for (const { event, position, hash } of batch) audit.write(event, position, hash);
-      });
+      sealed = await sealBatch(postgres, (batch) => audit.write(batch));
       failing = false;
     } catch (error) {
       if (!failing) log.warn({ err: error }, 'events wait for their seals');
       failing = true;
     }
-    if (sealed === 0) {
-      await Promise.race([noticed, pause(LOOK_ANYWAY_MS, undefined, { signal }).catch(() => undefined)]);
-    }
+    if (sealed === SEAL_BATCH) continue;
+    if (sealed > 0) await rest(REST_MS, signal);
+    await Promise.race([noticed, rest(LOOK_ANYWAY_MS - REST_MS, signal)]);
   }
   await listener.close();
+}
+
+/** A pause that ends early, and without a word, when `signal` aborts. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal }).catch(() => undefined);
 }
