@@ -36,6 +36,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json config.json ./
 COPY store/migrations store/migrations
+COPY activities/remote activities/remote
 COPY api/docs api/docs
 USER node
 EXPOSE 8000

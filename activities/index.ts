@@ -1,17 +1,19 @@
 // Every activity there is, composed once from the outside systems they use.
 import type { WorkflowClient } from '@temporalio/client';
-import type { Ec2 } from '../clients/ec2.ts';
-import type { Postgres } from '../clients/postgres.ts';
 import type { Policy } from '../domain/policy.ts';
+import { findingActivities } from './findings.ts';
+import { inspectActivities } from './inspect.ts';
 import { leaseActivities } from './leases.ts';
+import { memberActivities } from './members.ts';
 import { observeActivities } from './observe.ts';
+import type { RemoteParts } from './remote-parts.ts';
+import { readyStepActivities } from './ready-steps.ts';
 import { reconcileActivities } from './reconcile.ts';
 import { recordActivities } from './record.ts';
 import { stepActivities } from './steps.ts';
+import { sweepActivities } from './sweep.ts';
 
-export interface Parts {
-  readonly ec2: Ec2;
-  readonly postgres: Postgres;
+export interface Parts extends RemoteParts {
   readonly workflows: WorkflowClient;
   readonly policy: Policy;
   readonly taskQueue: string;
@@ -25,7 +27,12 @@ export function createActivities(parts: Parts) {
     ...observeActivities(parts),
     ...stepActivities(parts),
     ...leaseActivities(parts),
+    ...inspectActivities(parts),
+    ...memberActivities(parts),
+    ...readyStepActivities(parts),
     ...reconcileActivities(parts),
+    ...findingActivities(parts),
+    ...sweepActivities(parts),
   };
 }
 

@@ -1,12 +1,22 @@
 // Reading the cloud: for the operations that only read, and for a plan, which is hashed here.
 import { createHash } from 'node:crypto';
-import type { Ec2 } from '../clients/ec2.ts';
+import type { Clouds } from '../clients/ec2.ts';
+import type { Postgres } from '../clients/postgres.ts';
+import { reaching } from '../clients/postgres.ts';
 import type { PlanInput, ReadAnswer } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
+import type { Instance, InstanceQuery } from '../domain/instance.ts';
+import { isInstanceId } from '../domain/instance.ts';
 import type { Plan, PlanDraft } from '../domain/plan.ts';
-import { planText } from '../domain/plan.ts';
+import { leaseModeOf, planText } from '../domain/plan.ts';
+import type { Policy } from '../domain/policy.ts';
+import type { PlanContext } from '../operations/operation.ts';
 import { operationOf } from '../operations/index.ts';
+import type { MemberRow } from '../store/members.ts';
+import { findMember, memberOnInstance, membersOnTargets } from '../store/members.ts';
+import { findTask } from '../store/tasks.ts';
 import { attempt } from './attempt.ts';
+import { instanceOfMember } from './member-access.ts';
 
 export interface ObserveActivities {
   read(input: PlanInput): Promise<ReadAnswer>;
@@ -14,23 +24,95 @@ export interface ObserveActivities {
   makePlan(input: PlanInput): Promise<Plan>;
 }
 
+interface ObserveParts {
+  readonly clouds: Clouds;
+  readonly postgres: Postgres;
+  readonly policy: Policy;
+}
+
 /** The activities that only look. */
-export function observeActivities({ ec2 }: { ec2: Ec2 }): ObserveActivities {
+export function observeActivities(parts: ObserveParts): ObserveActivities {
   return {
     read: (input) =>
       attempt(input, async (attempts, signal) => {
         const prepared = operationOf(input.operation).prepare(input.params);
         if (prepared.effect !== 'read') throw new Failure('PlanRefused', { why: `${input.operation} is not a read` });
-        return { result: prepared.answer(await ec2.find(prepared.reads, { signal })), attempts };
+        return { result: prepared.answer(await parts.clouds.home.find(prepared.reads, { signal })), attempts };
       }),
     makePlan: (input) =>
       attempt(input, async (_, signal) => {
         const prepared = operationOf(input.operation).prepare(input.params);
         if (prepared.effect === 'read') return hashed(planOfRead(input.operation));
-        const seen = await ec2.find(prepared.reads, { signal });
-        return hashed(prepared.plan(seen, { region: ec2.region }));
+        const { reads } = prepared;
+        const { seen, context } =
+          reads.kind === 'member'
+            ? await seeMember(parts, input.tenant, reads.ref, signal)
+            : await seeInstances(parts, input.tenant, reads, signal);
+        return hashed(await withGuards(parts, input, prepared.plan(seen, context)));
       }),
   };
+}
+
+interface Seen {
+  readonly seen: readonly Instance[];
+  readonly context: PlanContext;
+}
+
+async function seeMember(parts: ObserveParts, tenant: string, ref: string, signal: AbortSignal): Promise<Seen> {
+  const { postgres, clouds, policy } = parts;
+  const row = await reaching(findMember(postgres.db, tenant, ref));
+  if (!row) throw new Failure('MemberNotFound', { ref });
+  const instance = await instanceOfMember({ clouds }, row.settings, signal);
+  const { id, target, settings } = row;
+  return {
+    seen: instance ? [instance] : [],
+    context: {
+      region: settings.cloud?.region ?? clouds.home.region,
+      agents: policy.agents,
+      member: { id, target, settings },
+    },
+  };
+}
+
+/** An instance of a member is looked for where the member says it is, by its id or by the member's name. */
+async function seeInstances(
+  { postgres, clouds, policy }: ObserveParts,
+  tenant: string,
+  query: InstanceQuery,
+  signal: AbortSignal,
+): Promise<Seen> {
+  const row = query.kind === 'one' ? await memberFor(postgres, tenant, query.ref) : undefined;
+  const cloud = row?.settings.cloud;
+  const ec2 = cloud ? clouds.of(cloud.region, cloud.profile) : clouds.home;
+  const seen = await ec2.find(cloud ? { kind: 'one', ref: cloud.instanceId } : query, { signal });
+  return { seen, context: { region: ec2.region, agents: policy.agents } };
+}
+
+/** Ids are unambiguous; a name is a member's only when it is that of no instance, so it is not asked for here. */
+async function memberFor({ db }: Postgres, tenant: string, ref: string): Promise<MemberRow | undefined> {
+  return isInstanceId(ref) ? reaching(memberOnInstance(db, tenant, ref)) : undefined;
+}
+
+/** Marks a plan that changes a guarded member, unless it clears the way for a task that has its decision. */
+async function withGuards({ postgres }: ObserveParts, input: PlanInput, draft: PlanDraft): Promise<PlanDraft> {
+  const targets = [...draft.steps.map(({ target }) => target), ...(draft.needs ? [draft.needs.target] : [])];
+  const rows = await reaching(membersOnTargets(postgres.db, targets));
+  const guarded = rows.filter(({ settings }) => settings.guarded);
+  if (guarded.length === 0 || (await isCovered(postgres, input, draft))) return draft;
+  return { ...draft, guarded: guarded.map(({ settings }) => settings.name).sort() };
+}
+
+/** A start is covered by the plan of a running task that needs this very machine and was approved, or needed no approval. */
+async function isCovered({ db }: Postgres, { tenant, onBehalfOf }: PlanInput, draft: PlanDraft): Promise<boolean> {
+  if (onBehalfOf === undefined) return false;
+  const found = await reaching(findTask(db, tenant, onBehalfOf));
+  const plan = found?.row.plan;
+  if (!plan?.needs || found?.row.status !== 'RUNNING') return false;
+  if (plan.guarded && found.row.approved !== true) return false;
+  const { target, start } = plan.needs;
+  return (
+    start === 'if_stopped' && draft.steps.every((step) => step.target === target && leaseModeOf(step.call) === 'shared')
+  );
 }
 
 /** Config may want a decision even on a read: then there is a plan to decide on, without a step. */

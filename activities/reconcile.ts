@@ -9,6 +9,7 @@ import type { Policy } from '../domain/policy.ts';
 import { termsOf } from '../domain/policy.ts';
 import type { TaskStatus } from '../domain/task.ts';
 import { taskIdOf, workflowIdOf } from '../domain/task.ts';
+import { keepFindings } from '../store/findings.ts';
 import { recordEvent } from '../store/record.ts';
 import type { TaskRow } from '../store/tasks.ts';
 import { statusOf, takeQuietTasks } from '../store/tasks.ts';
@@ -109,6 +110,7 @@ async function closeLost(
     seq: lastSeq + 1,
     wish,
   });
+  await keepFindings(postgres.db, [{ kind: 'task_lost', subject: id, tenant, says: error }]);
 }
 
 /** Ids of the open tasks that say of themselves that they have this status. */

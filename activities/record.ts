@@ -32,7 +32,8 @@ export function recordActivities({ postgres, policy, withSearchAttributes }: Rec
         const input = parseTaskInput(raw);
         const operation = operationOf(input.operation);
         const prepared = operation.prepare(input.params);
-        const terms = termsOf(operation, policy, input.risk);
+        const least = prepared.effect === 'read' ? 0 : prepared.deadlineMs;
+        const terms = termsOf(operation, policy, input.risk, least);
         const task = { id, input, risk: terms.risk, effect: terms.effect };
         const worded = wish && withResult(wish, prepared, id, facts ?? {});
         const recorded = await recordEvent(postgres, { task, terms, runId, seq, wish: worded });

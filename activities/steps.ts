@@ -1,27 +1,56 @@
 // Performing one step: look, act once if the state still calls for it, and look until the cloud shows that it is so.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Ec2 } from '../clients/ec2.ts';
 import type { Postgres } from '../clients/postgres.ts';
 import { reaching } from '../clients/postgres.ts';
 import type { StepInput } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Step, StepCall, StepOutcome } from '../domain/plan.ts';
+import { regionOf } from '../domain/instance.ts';
+import type { Step, StepOutcome } from '../domain/plan.ts';
+import { leaseModeOf } from '../domain/plan.ts';
 import type { StepMark } from '../store/steps.ts';
 import { claimStep, findMark, markAnswered, unmark } from '../store/steps.ts';
 import { attempt, isShuttingDown } from './attempt.ts';
+import type { SweepParts as StepParts } from './sweep.ts';
+import { useOf } from './use-of.ts';
+import { commandRunner } from './steps/command.ts';
+import { forgetRunner } from './steps/forget.ts';
+import { getRunner } from './steps/get-file.ts';
 import { startRunner, stopRunner } from './steps/power.ts';
+import { putRunner } from './steps/put-file.ts';
 import { rebootRunner } from './steps/reboot.ts';
 import type { Look, StepRunner } from './steps/runner.ts';
 import { tagRunner } from './steps/tag.ts';
 import { terminateRunner } from './steps/terminate.ts';
 
-const RUNNERS: Readonly<Record<StepCall, (ec2: Ec2) => StepRunner>> = {
+const CLOUD_RUNNERS = {
   start_instance: startRunner,
-  stop_instance: stopRunner,
   reboot_instance: rebootRunner,
   terminate_instance: terminateRunner,
   set_tag: tagRunner,
-};
+} as const;
+
+/** The runner of a step, on the cloud or the member that it is about. */
+function runnerOf(parts: StepParts, taskId: string, step: Step): StepRunner {
+  const { call } = step;
+  switch (call) {
+    case 'run_command':
+      return commandRunner(parts, taskId);
+    case 'stop_instance':
+      return stopRunner(ec2Of(parts, step), (stop) => useOf(parts, stop));
+    case 'forget_member':
+      return forgetRunner(parts);
+    case 'put_file':
+      return putRunner(parts, taskId);
+    case 'get_file':
+      return getRunner(parts, taskId);
+    default:
+      return CLOUD_RUNNERS[call](ec2Of(parts, step));
+  }
+}
+
+function ec2Of({ clouds }: StepParts, { target, args }: Step) {
+  return clouds.of(regionOf(target), typeof args.profile === 'string' ? args.profile : null);
+}
 
 /** Looks come quickly at first and then rarely, because EC2 counts calls. */
 const FIRST_PAUSE_MS = 150;
@@ -43,19 +72,20 @@ export interface StepActivities {
 }
 
 /** The activities of steps, on a cloud and a store. */
-export function stepActivities({ ec2, postgres }: { ec2: Ec2; postgres: Postgres }): StepActivities {
+export function stepActivities(parts: StepParts): StepActivities {
+  const { postgres } = parts;
   const { db } = postgres;
   return {
     performStep: (input) => {
       const progress: Progress = { mark: { mine: false, answeredAt: null }, look: undefined, unanswered: false };
       let attempts = 1;
       return attempt(
-        input,
+        { ...input, capacityMs: parts.policy.capacityMs },
         async (number, signal) => {
           attempts = number;
           const { taskId, step } = input;
           progress.mark = await reaching(findMark(db, taskId, step.id));
-          const note = await perform(input, RUNNERS[step.call](ec2), postgres, progress, signal);
+          const note = await perform(input, runnerOf(parts, taskId, step), postgres, progress, signal);
           return outcomeOf(step, progress, attempts, note);
         },
         () => outcomeOf(input.step, progress, attempts, undefined),
@@ -66,7 +96,7 @@ export function stepActivities({ ec2, postgres }: { ec2: Ec2; postgres: Postgres
       const progress: Progress = { mark, look: undefined, unanswered: false };
       const { mine, answeredAt } = progress.mark;
       const signal = AbortSignal.timeout(15_000);
-      progress.look = await RUNNERS[step.call](ec2).look(step, { mine, answeredAt, undo: false, signal });
+      progress.look = await runnerOf(parts, taskId, step).look(step, { mine, answeredAt, undo: false, signal });
       return outcomeOf(step, progress, 1, 'its worker was lost; this is what the cloud shows');
     },
   };
@@ -95,7 +125,11 @@ async function perform(
 ): Promise<string | undefined> {
   const { step, undo } = input;
   for (let wait = FIRST_PAUSE_MS; ; wait = nextPause(wait)) {
-    if (signal.aborted) return stopped(progress);
+    if (signal.aborted) {
+      const note = stopped(progress);
+      if (progress.mark.mine) await runner.halt?.(step);
+      return note;
+    }
     // The abort must not reach the look itself: its answer is what the outcome will say.
     const look = await runner.look(step, { ...progress.mark, undo, signal: AbortSignal.timeout(20_000) });
     progress.look = look;
@@ -135,7 +169,7 @@ async function act(
   progress: Progress,
 ): Promise<boolean> {
   const claim = await reaching(
-    claimStep(db, { taskId, stepId: step.id, target: step.target, shared: step.call === 'start_instance', undo }),
+    claimStep(db, { taskId, stepId: step.id, target: step.target, shared: leaseModeOf(step.call) === 'shared', undo }),
   );
   if (claim.stopRequested && !undo) return false;
   if (!claim.leaseHeld) throw new Failure('LeaseLost', { target: step.target });

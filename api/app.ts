@@ -8,6 +8,9 @@ import { corsHandlers } from './cors.ts';
 import { docRoutes } from './docs.ts';
 import { errorHandler, requestIdOf } from './errors.ts';
 import { eventRoutes } from './routes/events.ts';
+import { fileRoutes } from './routes/files.ts';
+import { fleetRoutes } from './routes/fleet.ts';
+import { memberRoutes } from './routes/members.ts';
 import { systemRoutes } from './routes/system.ts';
 import { taskRoutes } from './routes/tasks.ts';
 import { addRoutes } from './routing.ts';
@@ -45,7 +48,15 @@ export function createApp({ service, corsOrigins }: AppParts): Express {
   );
   app.use(helmet({ crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.use(...corsHandlers(corsOrigins));
-  addRoutes(app, { ...systemRoutes(service), ...taskRoutes(service), ...eventRoutes(service), ...docRoutes() });
+  addRoutes(app, {
+    ...systemRoutes(service),
+    ...taskRoutes(service),
+    ...memberRoutes(service),
+    ...fileRoutes(service),
+    ...fleetRoutes(service),
+    ...eventRoutes(service),
+    ...docRoutes(),
+  });
   app.use(errorHandler);
   return app;
 }

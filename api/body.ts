@@ -10,8 +10,11 @@ import { invalid } from './errors.ts';
 
 const BODY_LIMIT = 65_536;
 
-/** Collects the bytes of a POST; more than the limit is a 413 by the error handler. Other methods' bodies are ignored. */
-export const rawBody = express.raw({ type: ({ method }) => method === 'POST', limit: BODY_LIMIT });
+/** Collects the bytes of a POST or PATCH; more than the limit is a 413 by the error handler. Other methods' are left alone. */
+export const rawBody = express.raw({
+  type: ({ method }) => method === 'POST' || method === 'PATCH',
+  limit: BODY_LIMIT,
+});
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 

@@ -1,44 +1,15 @@
 // The OpenAPI document, generated from the schemas that validate: every route with every answer it can give.
 import { createDocument } from 'zod-openapi';
-import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-openapi';
+import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { z } from 'zod';
 import { VERSION } from './routes/system.ts';
+import { filePaths } from './openapi-files.ts';
+import { fleetPaths } from './openapi-fleet.ts';
+import { memberPaths } from './openapi-members.ts';
+import { accepted, badBody, bodyOf, error, invalid, json, operation, prefer, unavailable } from './openapi-parts.ts';
 import * as wire from './schemas.ts';
 
-const json = (description: string, schema: z.ZodType, headers: readonly string[] = []) => ({
-  description,
-  content: { 'application/json': { schema } },
-  ...(headers.length > 0 && {
-    headers: Object.fromEntries(headers.map((name) => [name, { schema: { type: 'string' as const } }])),
-  }),
-});
-const refused = (description: string, schema: z.ZodType) => ({
-  description,
-  content: { 'application/json': { schema }, 'application/problem+json': { schema: wire.problemDetails } },
-});
-const error = (description: string) => refused(description, wire.errorResponse);
-const invalid = {
-  '422': refused(
-    'The request does not fit the schema, or required params are missing (then `detail` is a string)',
-    wire.httpValidationError,
-  ),
-};
-const badBody = { '400': error('The body is not UTF-8 or nested too deep'), '413': error('The body is over 64 kB') };
-const unavailable = { '503': error('Temporal or PostgreSQL does not answer; see Retry-After') };
-/** Any route may meet a bug; saying so keeps clients honest. */
-const internal = { '500': error('A bug; the log has it under the request id') };
-
 const taskId = z.object({ task_id: z.string().meta({ description: 'The id that a submit answered with' }) });
-const prefer = { Prefer: z.string().optional().meta({ description: '`wait=N` waits up to N seconds, at most 30' }) };
-
-type Draft = Omit<ZodOpenApiOperationObject, 'responses'> & { readonly responses: ZodOpenApiResponsesObject };
-
-function operation(tag: string, operationId: string, summary: string, draft: Draft): ZodOpenApiOperationObject {
-  return { ...draft, tags: [tag], operationId, summary, responses: { ...draft.responses, ...internal } };
-}
-
-const bodyOf = (schema: z.ZodType) => ({ required: true, content: { 'application/json': { schema } } });
-
 const paths: ZodOpenApiPathsObject = {
   '/health': {
     get: operation('System', 'health_check_health_get', 'Health Check', {
@@ -76,7 +47,7 @@ const paths: ZodOpenApiPathsObject = {
       requestParams: { header: z.object({ 'Idempotency-Key': z.string().max(257).optional(), ...prefer }) },
       requestBody: bodyOf(wire.submitTaskRequest),
       responses: {
-        '202': json('Accepted and kept', wire.submitTaskResponse, ['Location', 'Retry-After', 'Idempotency-Replayed']),
+        '202': accepted,
         ...badBody,
         '400': error('Unknown operation, a body that is no text, or a bad Idempotency-Key'),
         ...invalid,
@@ -154,7 +125,7 @@ export function openApiDocument() {
       version: VERSION,
       description: 'Fermata: risky cloud operations that hold for a human decision.',
     },
-    tags: [{ name: 'System' }, { name: 'Operations' }, { name: 'Tasks' }],
-    paths,
+    tags: [{ name: 'System' }, { name: 'Operations' }, { name: 'Tasks' }, { name: 'Members' }],
+    paths: { ...paths, ...memberPaths, ...filePaths, ...fleetPaths },
   });
 }

@@ -3,17 +3,18 @@ import type { Express, Request, RequestHandler, Response } from 'express';
 import { Failure } from '../domain/failures.ts';
 import { rawBody } from './body.ts';
 
-export type Method = 'GET' | 'POST' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
 export type Handler = (request: Request, response: Response) => Promise<void> | void;
 export type Methods = Readonly<Partial<Record<Method, Handler>>>;
 
-/** Path in OpenAPI's form, such as `/api/v1/tasks/{task_id}`. */
+/** Path in OpenAPI's form, such as `/api/v1/tasks/{task_id}`; a last `{+path}` takes slashes, plain or encoded. */
 export type Routes = Readonly<Record<string, Methods>>;
 
 /** Puts the routes on the app: other methods, HEAD and OPTIONS too, are refused; a trailing slash is redirected. */
 export function addRoutes(app: Express, routes: Routes): void {
   for (const [path, methods] of Object.entries(routes)) {
-    app.all(path.replace(/\{(\w+)\}/g, ':$1'), admit(methods), rawBody, dispatch(methods));
+    const pattern = path.replace(/\{(\w+)\}/g, ':$1').replace(/\{\+(\w+)\}$/, '*$1');
+    app.all(pattern, admit(methods, pattern.includes('*')), rawBody, dispatch(methods));
   }
   app.use(redirectSlash(Object.keys(routes)));
   app.use(() => {
@@ -22,10 +23,10 @@ export function addRoutes(app: Express, routes: Routes): void {
 }
 
 /** Refuses by path and method alone, before a body is read. */
-function admit(methods: Methods): RequestHandler {
+function admit(methods: Methods, takesSlashes: boolean): RequestHandler {
   return (request, response, next) => {
     // Express would take an encoded slash for part of the parameter; the contract has no such path.
-    if (/%2f/i.test(request.path)) throw new Failure('RouteNotFound');
+    if (!takesSlashes && /%2f/i.test(request.path)) throw new Failure('RouteNotFound');
     if (!Object.hasOwn(methods, request.method)) {
       response.set('Allow', Object.keys(methods).join(', '));
       throw new Failure('MethodNotAllowed');
@@ -40,7 +41,7 @@ function dispatch(methods: Methods): RequestHandler {
 }
 
 function redirectSlash(paths: readonly string[]): RequestHandler {
-  const patterns = paths.map((path) => new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}/$`));
+  const patterns = paths.map((path) => new RegExp(`^${path.replace(/\{\+?\w+\}/g, '[^/]+')}/$`));
   return (request, response, next) => {
     if (!patterns.some((pattern) => pattern.test(request.path))) return next();
     const query = request.originalUrl.slice(request.path.length);
@@ -48,8 +49,8 @@ function redirectSlash(paths: readonly string[]): RequestHandler {
   };
 }
 
-/** A path parameter. */
+/** A path parameter; one with slashes as the path that it is. */
 export function paramOf(request: Request, name: string): string {
   const value = request.params[name];
-  return typeof value === 'string' ? value : '';
+  return Array.isArray(value) ? value.join('/') : (value ?? '');
 }

@@ -53,7 +53,7 @@ export function etagOf(row: TaskRow): string | undefined {
 }
 
 /** Keys of plans, decisions and outcomes are Fermata's own words; values, and keys that callers made, stay as they are. */
-function snakeKeys(value: unknown): unknown {
+export function snakeKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeKeys);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [snakeCase(key), snakeKeys(child)]));

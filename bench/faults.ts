@@ -9,6 +9,7 @@ import type { System } from '../test/kit/system.ts';
 import { until } from '../test/kit/until.ts';
 import { makeRunning } from './instances.ts';
 import type { BenchOptions, Finding, Measurement } from './measurement.ts';
+import { resetsStorm } from './resets.ts';
 import { withSystem } from './servers.ts';
 import { inParallel } from './statistics.ts';
 
@@ -16,8 +17,8 @@ const KILLS = 10;
 const TASKS_A_KILL = 15;
 const MOMENTS = 200;
 const AT_A_TIME = 10;
-/** Attempts that were lost with their worker are made again with pauses that grow to half a minute. */
-const DECIDED_MS = 120_000;
+/** A workflow task that was lost with several workers one after another gets up to ten minutes from the server. */
+const DECIDED_MS = 15 * 60_000;
 
 const victims: readonly Victim[] = ['api', 'worker', 'temporal', 'postgres'];
 
@@ -37,6 +38,7 @@ export const storms: readonly Measurement[] = [
     about: `${MOMENTS} kills of the worker at random moments, unless --rounds says otherwise`,
     run: (options) => moments(options, 'kills of the worker', kills),
   },
+  resetsStorm,
 ];
 
 function seeded({ seed, say }: BenchOptions): Random {
@@ -77,7 +79,7 @@ type Round = (system: System, count: number, random: Random, say: BenchOptions['
 async function moments(options: BenchOptions, what: string, round: Round): Promise<Finding[]> {
   const random = seeded(options);
   const count = options.rounds ?? MOMENTS;
-  return withSystem({ config: { confirmation: { timeout_seconds: 600 } } }, async (system) => {
+  return withSystem({ config: { confirmation: { timeout_seconds: 3_600 } } }, async (system) => {
     const statuses = await round(system, count, random, options.say);
     const found = [await disagreements(system), doubledEffects(system), await auditFlaws(system)];
     for (const line of found.flat()) options.say(line);
@@ -128,7 +130,9 @@ async function kills(system: System, count: number, random: Random, say: BenchOp
   for (const id of ids) {
     // The decision of a caller who was cut off has to be repeated, until there is a plan again to decide on.
     await until('the decision', async () => (await api.confirm(id, true)).status === 200, DECIDED_MS);
-    statuses.push((await api.end(id)).status);
+    const isOver = (status: string) => ['COMPLETED', 'FAILED', 'TERMINATED'].includes(status);
+    await until('the end', async () => isOver((await api.get(id)).status), DECIDED_MS);
+    statuses.push((await api.get(id)).status);
   }
   return statuses;
 }

@@ -19,7 +19,7 @@ npm run bench:faults -- [--only NAME,NAME] [--rounds N] [--seed N]
   --only NAME,NAME   only these
   --waiting N        crowd: how many tasks are to await a decision (10000)
   --minutes N        crowd: how long making them may take (8)
-  --rounds N         storms: kills, or cancels (10 of each part, 200 at random moments)
+  --rounds N         storms: kills (10 of each part), cancels (200 at random moments), or seeds (4)
   --seed N           storms: the same seed chooses the same moments
 
 Measurements:

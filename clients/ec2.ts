@@ -5,6 +5,7 @@ import {
   DescribeInstancesCommand,
   DescribeInstanceStatusCommand,
   EC2Client,
+  GetConsoleOutputCommand,
   RebootInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
@@ -25,6 +26,10 @@ export interface Ec2 {
   readonly region: string;
   /** The instances a query stands for; an unknown id or name gives none. Throws `TargetAmbiguous` for a shared name. */
   find(query: InstanceQuery, options?: CallOptions): Promise<Instance[]>;
+  /** Those of these instances that there are, at most 200 ids in one call. */
+  findAll(ids: readonly string[], options?: CallOptions): Promise<Instance[]>;
+  /** Running instances that carry one of Fermata's tags: `fermata:member`, or `managed-by` = `fermata`. */
+  findTagged(options?: CallOptions): Promise<Instance[]>;
   /** Status checks of one instance. */
   checks(instanceId: string, options?: CallOptions): Promise<Checks>;
   start(instanceId: string): Promise<void>;
@@ -33,7 +38,29 @@ export interface Ec2 {
   terminate(instanceId: string): Promise<void>;
   /** Sets a tag; null removes it. */
   setTag(instanceId: string, key: string, value: string | null): Promise<void>;
+  /** What the instance last wrote to its console; empty when EC2 has nothing yet. */
+  consoleOutput(instanceId: string, options?: CallOptions): Promise<string>;
   close(): void;
+}
+
+/** A client for each region and profile that is asked for, opened once. */
+export interface Clouds {
+  /** The region of this worker. */
+  readonly home: Ec2;
+  of(region: string | undefined, profile?: string | null): Ec2;
+  close(): void;
+}
+
+/** Opens the cloud; `endpoint` replaces AWS's own for every region. */
+export function openClouds(region: string, endpoint: string | undefined): Clouds {
+  const open = new Map<string, Ec2>();
+  const of: Clouds['of'] = (wanted = region, profile = null) => {
+    const key = `${wanted} ${profile ?? ''}`;
+    const found = open.get(key) ?? openEc2(wanted, endpoint, profile);
+    open.set(key, found);
+    return found;
+  };
+  return { home: of(region), of, close: () => [...open.values()].forEach((ec2) => ec2.close()) };
 }
 
 /** A slow answer is an unknown outcome, which is resolved by looking; waiting longer helps nobody. */
@@ -41,10 +68,11 @@ const REQUEST_TIMEOUT_MS = 8_000;
 const CONNECTION_TIMEOUT_MS = 2_000;
 
 /** Opens a client for a region. Credentials come from the usual AWS chain; waiting and retrying is Temporal's. */
-export function openEc2(region: string, endpoint: string | undefined): Ec2 {
+function openEc2(region: string, endpoint: string | undefined, profile: string | null): Ec2 {
   const client = new EC2Client({
     region,
     ...(endpoint === undefined ? {} : { endpoint }),
+    ...(profile === null ? {} : { profile }),
     maxAttempts: 1,
     requestHandler: {
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -60,6 +88,8 @@ export function openEc2(region: string, endpoint: string | undefined): Ec2 {
   return {
     region,
     find: (query, options) => find(client, query, options),
+    findAll: (ids, options) => findAll(client, ids, options),
+    findTagged: (options) => findTagged(client, options),
     checks: (instanceId, options) => checks(client, instanceId, options),
     start: (id) => mutate(client.send(new StartInstancesCommand({ InstanceIds: [id] }))),
     stop: (id) => mutate(client.send(new StopInstancesCommand({ InstanceIds: [id] }))),
@@ -71,6 +101,7 @@ export function openEc2(region: string, endpoint: string | undefined): Ec2 {
           ? client.send(new DeleteTagsCommand({ Resources: [id], Tags: [{ Key }] }))
           : client.send(new CreateTagsCommand({ Resources: [id], Tags: [{ Key, Value }] })),
       ),
+    consoleOutput: (id, options) => consoleOutput(client, id, options),
     close: () => client.destroy(),
   };
 }
@@ -89,6 +120,31 @@ async function find(client: EC2Client, query: InstanceQuery, options: CallOption
     }
   } catch (error) {
     if (isNotFound(error)) return [];
+    throw failureOf(error, 'read');
+  }
+}
+
+/** By a filter, because one unknown id in a list of ids makes EC2 refuse all of them. */
+async function findAll(client: EC2Client, ids: readonly string[], options: CallOptions = {}): Promise<Instance[]> {
+  try {
+    return await describe(client, { Filters: [{ Name: 'instance-id', Values: [...ids] }] }, options);
+  } catch (error) {
+    throw failureOf(error, 'read');
+  }
+}
+
+const OUR_TAGS: readonly Filter[] = [
+  { Name: 'tag-key', Values: ['fermata:member'] },
+  { Name: 'tag:managed-by', Values: ['fermata'] },
+];
+
+/** Two calls, because filters are joined by "and". */
+async function findTagged(client: EC2Client, options: CallOptions = {}): Promise<Instance[]> {
+  const awake = { Name: 'instance-state-name', Values: ['pending', 'running'] };
+  try {
+    const found = await Promise.all(OUR_TAGS.map((tag) => describe(client, { Filters: [tag, awake] }, options)));
+    return [...new Map(found.flat().map((instance) => [instance.id, instance])).values()];
+  } catch (error) {
     throw failureOf(error, 'read');
   }
 }
@@ -142,6 +198,16 @@ function instanceOf(seen: Ec2Instance): Instance {
     privateIp: seen.PrivateIpAddress ?? null,
     tags,
   };
+}
+
+async function consoleOutput(client: EC2Client, InstanceId: string, { signal }: CallOptions = {}): Promise<string> {
+  try {
+    const command = new GetConsoleOutputCommand({ InstanceId, Latest: false });
+    const { Output } = await client.send(command, signal ? { abortSignal: signal } : {});
+    return Buffer.from(Output ?? '', 'base64').toString();
+  } catch (error) {
+    throw failureOf(error, 'read');
+  }
 }
 
 async function checks(client: EC2Client, instanceId: string, { signal }: CallOptions = {}): Promise<Checks> {

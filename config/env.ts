@@ -42,6 +42,10 @@ export interface Env {
   readonly temporalNamespace: string;
   readonly region: string;
   readonly ec2Endpoint: string | undefined;
+  /** Secrets that references may name: the variables FERMATA_SECRET_*, by the rest of their names. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** The environment of commands that print a secret: where programs and the home folder are, and nothing else. */
+  readonly commandEnv: Readonly<Record<string, string>>;
 }
 
 /** Reads the environment. Throws {@link ConfigError} that names the variable. */
@@ -68,7 +72,19 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
     temporalNamespace: env.TEMPORAL_NAMESPACE,
     region: env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1',
     ec2Endpoint: env.AWS_ENDPOINT_URL_EC2,
+    secrets: Object.freeze(secretsOf(present)),
+    commandEnv: Object.freeze({ PATH: present.PATH ?? '', HOME: present.HOME ?? '' }),
   });
+}
+
+const SECRET_PREFIX = 'FERMATA_SECRET_';
+
+function secretsOf(present: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(present).flatMap(([name, value]) =>
+      name.startsWith(SECRET_PREFIX) && value !== undefined ? [[name.slice(SECRET_PREFIX.length), value]] : [],
+    ),
+  );
 }
 
 function originsOf(list: string): string[] {

@@ -1,12 +1,16 @@
 // config.json in the words and units of the domain.
+import type { Budget } from '../domain/budget.ts';
+import { DEFAULT_IDLE_POLICY } from '../domain/idle-policy.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { Env } from './env.ts';
 import type { Config } from './schema.ts';
 
 /** At least 1, because 0 means no limit to a timer and to Temporal. */
 const ms = (seconds: number) => Math.max(1, Math.round(seconds * 1000));
 
 /** The policy that a config file stands for. */
-export function policyOf({ high_risk_operations, allow_unguarded, confirmation, execution }: Config): Policy {
+export function policyOf(config: Config): Policy {
+  const { high_risk_operations, allow_unguarded, confirmation, execution, machines } = config;
   return {
     risk: { highRiskOperations: high_risk_operations, allowUnguarded: allow_unguarded },
     confirmMs: ms(confirmation.timeout_seconds),
@@ -18,5 +22,51 @@ export function policyOf({ high_risk_operations, allow_unguarded, confirmation, 
     retryDelayMs: ms(execution.retry_delay_seconds),
     leaseWaitMs: ms(execution.lease_wait_seconds),
     undo: execution.undo,
+    agents: config.agents,
+    reachMs: ms(machines.reach_seconds),
+    capacityMs: ms(machines.capacity_seconds),
+    provision: {
+      agentAuth: config.provision.agent_auth,
+      vcsToken: vcsTokenOf(config.provision.vcs_token),
+    },
+    prices: config.prices && { asOf: config.prices.as_of, usdPerHour: config.prices.usd_per_hour },
+    budgets: { member: budgetOf(config.budgets.member), tenant: budgetOf(config.budgets.tenant) },
+    idle: idleOf(config.idle),
   };
+}
+
+function vcsTokenOf(token: Config['provision']['vcs_token']): Policy['provision']['vcsToken'] {
+  if (!token) return null;
+  return { host: token.host, secret: token.secret, expiresInS: token.expires_in_s };
+}
+
+function budgetOf(budget: Config['budgets']['member']): Budget | null {
+  if (!budget) return null;
+  return { per: budget.per, warnUsd: budget.warn_usd ?? null, stopUsd: budget.stop_usd ?? null };
+}
+
+const MINUTE_MS = 60_000;
+
+function idleOf(idle: Config['idle']): Policy['idle'] {
+  return {
+    timeScale: idle.time_scale,
+    keepVerdictsMs: idle.keep_verdicts_hours * 60 * MINUTE_MS,
+    maxSnoozeMin: idle.max_snooze_minutes,
+    rule: {
+      ...DEFAULT_IDLE_POLICY,
+      graceMs: idle.grace_minutes * MINUTE_MS,
+      unknownBoundMs: idle.unknown_minutes * MINUTE_MS,
+      gpuBusyPercent: idle.gpu_busy_percent,
+      cpuBusyPercent: idle.cpu_busy_percent,
+      cpuBusyCores: idle.cpu_busy_percent === null ? null : DEFAULT_IDLE_POLICY.cpuBusyCores,
+      networkBusyBytesPerSecond: idle.network_busy_bytes_per_second,
+      processNames: idle.process_names,
+    },
+  };
+}
+
+/** The sentence that refuses hurried minutes on real machines, which would be stopped under their users; else undefined. */
+export function timeScaleFlaw({ idle }: Policy, { ec2Endpoint }: Pick<Env, 'ec2Endpoint'>): string | undefined {
+  if (idle.timeScale === 1 || ec2Endpoint !== undefined) return undefined;
+  return `idle.time_scale is ${idle.timeScale}: minutes are shortened for the sandbox only, and this is AWS. Set it to 1.`;
 }

@@ -10,6 +10,25 @@ const seconds = z
   .min(0.001)
   .max(7 * 86_400);
 
+const minutes = z.number().min(0.1).max(43_200);
+
+const secretRef = z.union([
+  z.strictObject({ env: z.string().min(1) }),
+  z.strictObject({ file: z.string().min(1) }),
+  z.strictObject({ command: z.string().min(1) }),
+]);
+
+const usd = z.number().min(0).max(1e9);
+
+/** What machines may cost; days and months are counted in UTC, as AWS bills. */
+const budget = z
+  .strictObject({ per: z.enum(['day', 'month']), warn_usd: usd.optional(), stop_usd: usd.optional() })
+  .refine(
+    ({ warn_usd, stop_usd }) => warn_usd !== undefined || stop_usd !== undefined,
+    'give warn_usd, stop_usd or both',
+  )
+  .refine(({ warn_usd = 0, stop_usd = Infinity }) => warn_usd <= stop_usd, 'warn_usd must not be above stop_usd');
+
 const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const;
 
 export const configSchema = z.strictObject({
@@ -32,6 +51,68 @@ export const configSchema = z.strictObject({
     lease_wait_seconds: seconds.default(600),
     undo: z.enum(UNDO_POLICIES).default('failure'),
   }),
+  /** Programs on members that take a prompt on their input, by name: for `execute_prompt`. */
+  agents: z.record(z.string().min(1), z.strictObject({ command: z.string().min(1).max(8_192) })).default({}),
+  secrets: z
+    .strictObject({
+      /** Where `{"file": name}` is looked for; a relative path is in the data folder. */
+      folder: z.string().min(1).default('secrets'),
+      /** Program and arguments for `{"command": name}`: what it prints is the secret. */
+      commands: z.record(z.string().min(1), z.array(z.string()).min(1)).default({}),
+    })
+    .prefault({}),
+  /** What the shipped ready steps bring to members; without it they are left out. */
+  provision: z
+    .strictObject({
+      /** For each `llm_provider`, variables by name and where their values are. */
+      agent_auth: z
+        .record(z.string().min(1), z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), secretRef))
+        .default({}),
+      /** A short-lived token for the repositories of a member; a command is told of them in its environment. */
+      vcs_token: z
+        .strictObject({
+          host: z
+            .string()
+            .regex(/^[A-Za-z0-9.-]{1,253}$/)
+            .default('github.com'),
+          secret: secretRef,
+          expires_in_s: z.int().min(60).max(86_400).default(3_300),
+        })
+        .optional(),
+    })
+    .prefault({}),
+  machines: z
+    .strictObject({
+      /** How long a machine that runs may take to answer by SSH. */
+      reach_seconds: seconds.default(600),
+      /** How long a start is tried again while the cloud has no capacity. */
+      capacity_seconds: seconds.default(900),
+    })
+    .prefault({}),
+  /** How idle members are found and stopped; what a member says itself comes first. */
+  idle: z
+    .strictObject({
+      /** Shortens every minute that idleness counts, for tests and first tries; refused against real AWS. */
+      time_scale: z.number().gt(0).max(1).default(1),
+      grace_minutes: minutes.default(2),
+      /** How long it may be unknown whether a machine works, before somebody is told. */
+      unknown_minutes: minutes.default(60),
+      max_snooze_minutes: minutes.default(1_440),
+      gpu_busy_percent: z.number().min(0).max(100).default(5),
+      /** Null where it tells nothing, such as on machines that share their processors with others. */
+      cpu_busy_percent: z.number().min(0).max(100).nullable().default(20),
+      network_busy_bytes_per_second: z.number().min(0).nullable().default(1_000_000),
+      /** Programs whose running means use, by the exact name of their process. */
+      process_names: z.array(z.string().min(1).max(64)).max(64).default([]),
+      keep_verdicts_hours: z.number().min(1).max(8_760).default(48),
+    })
+    .prefault({}),
+  /** Prices of this account, in place of the dated table in the package: types that are not named keep the table's. */
+  prices: z
+    .strictObject({ as_of: z.iso.date(), usd_per_hour: z.record(z.string().regex(/^[a-z0-9-]+\.[a-z0-9-]+$/), usd) })
+    .optional(),
+  /** Machine time of each member, and of all members of a tenant together. */
+  budgets: z.strictObject({ member: budget.optional(), tenant: budget.optional() }).prefault({}),
   logging: z
     .strictObject({
       level: z

@@ -119,6 +119,39 @@ export const FAILURES = {
     reason: 'lost',
   }),
 
+  MemberNotFound: row('member_not_found', 404, "Member '{ref}' not found.", { reason: 'not_found' }),
+  MemberExists: row('member_exists', 409, 'The {what} is already that of {by}; register it once.', {
+    reason: 'conflict',
+  }),
+  MemberChanged: row('member_changed', 409, "Member '{name}' was changed by somebody else meanwhile; read it again."),
+  MemberUnusable: row('member_unusable', 409, 'EC2 instance {id} is {state} and cannot be used.', {
+    reason: 'conflict',
+  }),
+  MemberRuns: row(
+    'member_runs',
+    409,
+    "Member '{name}' is {state}: say stop=true to stop its machine first, or stop=false to leave it running and billed.",
+  ),
+  MemberInUse: row('member_in_use', 409, "Member '{name}' is in use by {holder}.", { reason: 'conflict' }),
+  NotACloudMember: row('not_a_cloud_member', 409, "Member '{name}' is no cloud machine, so it has no {what}.", {
+    reason: 'invalid',
+  }),
+  MemberStopped: row('member_stopped', 409, "Member '{name}' is {state}, and start=never was asked for.", {
+    reason: 'conflict',
+  }),
+  MemberNotReady: row('member_not_ready', 409, "Member '{name}' did not get ready: {why}", { reason: 'failed' }),
+  NoHostKey: row(
+    'no_host_key',
+    409,
+    "No host key of '{name}' is known: {why} Give host_key, or choose host_key_policy tofu to trust the first one seen.",
+    { reason: 'failed' },
+  ),
+  CommandNotStarted: row('command_not_started', 409, 'The machine could not begin the command: {why}', {
+    reason: 'failed',
+  }),
+  SecretUnavailable: row('secret_unavailable', 409, 'The {what} cannot be read by the worker: {why}', {
+    reason: 'failed',
+  }),
   TargetNotFound: row('target_not_found', 404, "{what} '{id}' not found.", { reason: 'not_found' }),
   TargetAmbiguous: row('target_ambiguous', 409, "'{name}' is the name of more than one instance: {ids}. Use an id.", {
     reason: 'conflict',
@@ -131,6 +164,28 @@ export const FAILURES = {
   CloudConflict: row('conflict', 409, 'The cloud refuses in this state: {why}', { reason: 'conflict' }),
   CloudInvalid: row('invalid', 422, 'The cloud refuses the request: {why}', { reason: 'invalid' }),
   CloudUnreachable: row('unreachable', 503, 'The cloud does not answer: {why}', { retryable: true }),
+
+  SshUnreachable: row('ssh_unreachable', 503, '{host} cannot be reached by SSH: {why}', { retryable: true }),
+  SshBusy: row('ssh_busy', 503, '{host} takes no more commands at a time: {why}', { retryable: true }),
+  SshAuth: row('ssh_auth', 403, "{host} does not let '{username}' in with this {credential}.", {
+    reason: 'unauthorized',
+  }),
+  SshKeyRefused: row('ssh_key_refused', 422, "The SSH key '{path}' cannot be used: {why}.", { reason: 'invalid' }),
+  HostKeyChanged: row(
+    'host_key_changed',
+    409,
+    '{host} shows the host key {seen}, and pinned is {pinned}: nothing was sent to it.',
+    { reason: 'conflict' },
+  ),
+  RemoteGarbled: row('remote_garbled', 409, 'What the machine answered is not a report: {why}', { reason: 'failed' }),
+
+  FileNotFound: row('file_not_found', 404, "There is no file '{path}' in the work folder.", { reason: 'not_found' }),
+  FileRefused: row('file_refused', 422, "The machine does not carry '{path}': {why}", { reason: 'invalid' }),
+  FileTooLarge: row('file_too_large', 409, "'{path}' has {size} bytes; files of up to {limit} are carried.", {
+    reason: 'invalid',
+  }),
+  FileBlocked: row('file_blocked', 503, "'{path}' cannot be carried now: {why}", { retryable: true }),
+  BlobUnavailable: row('blob_unavailable', 409, "The bytes of '{id}' cannot be used: {why}", { reason: 'invalid' }),
 } as const satisfies Record<string, Row>;
 
 export type FailureType = keyof typeof FAILURES;

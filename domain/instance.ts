@@ -26,6 +26,9 @@ export type InstanceQuery =
   | { readonly kind: 'tag'; readonly key: string; readonly value: string }
   | { readonly kind: 'one'; readonly ref: string };
 
+/** What an operation looks at before it plans: instances, or a member with its instance, by id or name. */
+export type Query = InstanceQuery | { readonly kind: 'member'; readonly ref: string };
+
 const ON_THE_WAY: Readonly<Partial<Record<InstanceState, InstanceState>>> = {
   pending: 'running',
   stopping: 'stopped',
@@ -52,4 +55,11 @@ export function targetOf(region: string, instanceId: string): string {
 /** The instance id of a target. */
 export function instanceIdOf(target: string): string {
   return target.slice(target.lastIndexOf('/') + 1);
+}
+
+/** The region of a target; undefined when it is no instance. */
+export function regionOf(target: string): string | undefined {
+  const slash = target.lastIndexOf('/');
+  const region = target.slice(0, slash);
+  return isInstanceId(instanceIdOf(target)) ? region : undefined;
 }

@@ -3,7 +3,34 @@ import type { LeaseWish } from './lease.ts';
 import type { Json, JsonObject } from './task.ts';
 
 /** The mutating calls a step can make; `activities/steps` has one runner for each. */
-export type StepCall = 'start_instance' | 'stop_instance' | 'reboot_instance' | 'terminate_instance' | 'set_tag';
+export type StepCall =
+  | 'start_instance'
+  | 'stop_instance'
+  | 'reboot_instance'
+  | 'terminate_instance'
+  | 'set_tag'
+  | 'run_command'
+  | 'put_file'
+  | 'get_file'
+  | 'forget_member';
+
+/** Calls that use a target together with others; every other call changes it and wants it alone. */
+const SHARING: readonly StepCall[] = ['start_instance', 'run_command', 'put_file', 'get_file'];
+
+/** How a call holds its target. */
+export function leaseModeOf(call: StepCall): LeaseWish['mode'] {
+  return SHARING.includes(call) ? 'shared' : 'exclusive';
+}
+
+/** A member that must be ready before the steps are taken. */
+export type Needs = {
+  readonly memberId: string;
+  /** What its steps are leased on. */
+  readonly target: string;
+  readonly start: 'if_stopped' | 'never';
+  /** Ready steps to run again though they are not due; all of them when empty. */
+  readonly provision?: readonly string[];
+};
 
 export type StepUndo = {
   readonly call: StepCall;
@@ -36,6 +63,9 @@ export type PlanDraft = {
   readonly costUsdPerHour: number | null;
   /** Values the result needs that must not change after planning. */
   readonly facts: JsonObject;
+  readonly needs?: Needs;
+  /** Names of guarded members that it changes: then it waits for a decision, whatever config says. */
+  readonly guarded?: readonly string[];
 };
 
 export type Plan = PlanDraft & {
@@ -79,16 +109,16 @@ function isArray(value: Json): value is readonly Json[] {
 
 /** The text of a plan that is hashed: everything but the digest itself. */
 export function planText(draft: PlanDraft): string {
-  const { steps, says, costUsdPerHour, facts } = draft;
-  return canonical({ steps, says, costUsdPerHour, facts });
+  const { steps, says, costUsdPerHour, facts, needs, guarded } = draft;
+  return canonical({ steps, says, costUsdPerHour, facts, ...(needs && { needs }), ...(guarded && { guarded }) });
 }
 
-/** The leases a plan needs, each target once: a start shares its target, every other call changes it. */
-export function leasesOf(steps: readonly Step[]): LeaseWish[] {
-  const modes = new Map<string, LeaseWish['mode']>();
+/** The leases a plan needs, each target once: exclusive when one of its steps changes the target. */
+export function leasesOf({ steps, needs }: Pick<PlanDraft, 'steps' | 'needs'>): LeaseWish[] {
+  const modes = new Map<string, LeaseWish['mode']>(needs ? [[needs.target, 'shared']] : []);
   for (const { target, call } of steps) {
-    if (call !== 'start_instance') modes.set(target, 'exclusive');
-    else if (!modes.has(target)) modes.set(target, 'shared');
+    const mode = leaseModeOf(call);
+    if (mode === 'exclusive' || !modes.has(target)) modes.set(target, mode);
   }
   return [...modes].map(([target, mode]) => ({ target, mode }));
 }

@@ -1,6 +1,12 @@
 // What config asks of every task, and the terms that follow from it for one.
+import type { Budgets } from './budget.ts';
+import type { IdlePolicy } from './idle-policy.ts';
+import { scaledPolicy } from './idle-policy.ts';
+import type { CloudBlock } from './member.ts';
+import type { PriceOverride } from './prices.ts';
 import type { RiskPolicy } from './risk.ts';
 import { riskOf, stricter } from './risk.ts';
+import type { SecretRef } from './secret.ts';
 import type { Effect, Risk, Terms, UndoPolicy } from './task.ts';
 
 export interface Policy {
@@ -13,20 +19,63 @@ export interface Policy {
   readonly retryDelayMs: number;
   readonly leaseWaitMs: number;
   readonly undo: UndoPolicy;
+  /** Programs that take a prompt on their input, by name. */
+  readonly agents: Readonly<Record<string, { readonly command: string }>>;
+  /** How long a machine that runs may take to answer by SSH. */
+  readonly reachMs: number;
+  /** How long a call is tried again while the cloud has no capacity. */
+  readonly capacityMs: number;
+  /** What the shipped ready steps bring, where config says so. */
+  readonly provision: {
+    /** Variables for each provider of agents, by the name of the variable. */
+    readonly agentAuth: Readonly<Record<string, Readonly<Record<string, SecretRef>>>>;
+    readonly vcsToken: { readonly host: string; readonly secret: SecretRef; readonly expiresInS: number } | null;
+  };
+  /** Undefined for the prices of the package. */
+  readonly prices: PriceOverride | undefined;
+  readonly budgets: Budgets;
+  readonly idle: {
+    /** What every minute of idleness is multiplied by. */
+    readonly timeScale: number;
+    readonly keepVerdictsMs: number;
+    readonly maxSnoozeMin: number;
+    /** For members that say nothing else, unscaled. */
+    readonly rule: IdlePolicy;
+  };
 }
 
-/** The terms of a task of an operation; `asked` is the door's verdict, which can only make them stricter. */
+/** The idle rule of one member, scaled. */
+export function idleRuleOf({ idle }: Pick<Policy, 'idle'>, cloud: CloudBlock): IdlePolicy {
+  const { idleTimeoutMin, maxRunMin, onUnknown } = cloud;
+  return scaledPolicy(
+    {
+      ...idle.rule,
+      idleTimeoutMs: idleTimeoutMin * MINUTE_MS,
+      maxRunMs: maxRunMin === null ? null : maxRunMin * MINUTE_MS,
+      onUnknown,
+    },
+    idle.timeScale,
+  );
+}
+
+const MINUTE_MS = 60_000;
+
+/**
+ * The terms of a task of an operation; `asked` is the door's verdict, which can only make them stricter, and
+ * `leastDeadlineMs` what its parameters need.
+ */
 export function termsOf(
   operation: { readonly name: string; readonly effect: Effect },
   policy: Policy,
   asked: Risk | undefined,
+  leastDeadlineMs = 0,
 ): Terms {
   const { confirmMs, maxRetries, retryDelayMs, leaseWaitMs, undo } = policy;
   return {
     effect: operation.effect,
     risk: stricter(riskOf(operation.name, policy.risk), asked),
     confirmMs,
-    deadlineMs: policy.deadlineMsOf[operation.name] ?? policy.deadlineMs,
+    deadlineMs: policy.deadlineMsOf[operation.name] ?? Math.max(policy.deadlineMs, leastDeadlineMs),
     maxRetries,
     retryDelayMs,
     leaseWaitMs,

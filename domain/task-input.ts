@@ -5,14 +5,14 @@ import { isTime, unstorable } from './text.ts';
 
 /** Names are indexed, and an index refuses long ones. */
 const LONGEST_NAME = 255;
-const OPTIONAL_TEXTS = ['tenant', 'requestedBy', 'submittedAt', 'fingerprint'] as const;
+const OPTIONAL_TEXTS = ['tenant', 'requestedBy', 'submittedAt', 'fingerprint', 'onBehalfOf'] as const;
 
 /** The input with every field checked. Throws `InvalidRequest` that names the field. */
 export function parseTaskInput(raw: unknown): TaskInput {
   if (!isObject(raw)) throw bad('the input must be an object like {"operation", "resource", "params"}');
   const flaw = unstorable(raw);
   if (flaw) throw bad(`${['input', ...flaw.path].join('.')} ${flaw.why}`);
-  const { operation, resource, params = {}, risk, withoutSearchAttributes } = raw;
+  const { operation, resource, params = {}, risk, withoutSearchAttributes, withoutWaiting } = raw;
   if (typeof operation !== 'string') throw bad('"operation" must be a string');
   if (typeof resource !== 'string') throw bad('"resource" must be a string');
   if (!isObject(params)) throw bad('"params" must be an object');
@@ -35,6 +35,7 @@ export function parseTaskInput(raw: unknown): TaskInput {
     ...texts,
     ...(risk !== undefined && { risk }),
     ...(withoutSearchAttributes === true && { withoutSearchAttributes }),
+    ...(withoutWaiting === true && { withoutWaiting }),
   };
 }
 

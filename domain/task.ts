@@ -15,6 +15,7 @@ export const TASK_PHASES = [
   'reading',
   'awaiting_approval',
   'waiting_for_lease',
+  'getting_ready',
   'executing',
   'undoing',
   'closed',
@@ -65,6 +66,10 @@ export type TaskInput = {
   readonly risk?: Risk;
   /** SHA-256 of the submitted body, to tell a replayed Idempotency-Key from a reused one. */
   readonly fingerprint?: string;
+  /** The task for whose approved plan this one clears the way, such as the start of a machine for a command. */
+  readonly onBehalfOf?: string;
+  /** True for a task that goes away at once when its target is in use. */
+  readonly withoutWaiting?: boolean;
   /** True where this namespace may not have Fermata's search attributes. */
   readonly withoutSearchAttributes?: boolean;
 };

@@ -2,12 +2,19 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+export interface SandboxAddresses {
+  readonly ec2: string;
+  readonly effects: string;
+  /** How its running instances are reached, each at its public address; missing where they are no SSH hosts. */
+  readonly ssh?: { readonly username: string; readonly key_path: string; readonly port: number } | undefined;
+}
+
 export interface Addresses {
   readonly api: string;
   readonly temporal: { readonly address: string; readonly namespace: string; readonly ui?: string };
   /** With its password: the file is its owner's alone. */
   readonly database: string;
-  readonly sandbox?: { readonly ec2: string; readonly effects: string };
+  readonly sandbox?: SandboxAddresses;
 }
 
 const fileIn = (dataDir: string) => join(dataDir, 'addresses.json');

@@ -27,7 +27,8 @@ const SCRIPTS = {
   api: 'dist/api/main.js',
 };
 
-const sandboxReady = z.object({ ec2: z.string(), effects: z.string() });
+const sshAccess = z.object({ username: z.string(), key_path: z.string(), port: z.number() });
+const sandboxReady = z.object({ ec2: z.string(), effects: z.string(), ssh: sshAccess.optional() });
 
 export interface Progress {
   line(text: string): void;

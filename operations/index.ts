@@ -2,10 +2,14 @@
 import { Failure } from '../domain/failures.ts';
 import type { RiskPolicy } from '../domain/risk.ts';
 import { unguarded } from '../domain/risk.ts';
+import { executePrompt, runCommand } from './commands.ts';
 import { deleteInstance } from './delete-instance.ts';
 import { describeInstance, listInstances } from './instances.ts';
+import { receiveFiles, sendFiles } from './files.ts';
 import type { Operation } from './operation.ts';
 import { pythonList } from './operation.ts';
+import { provisionMember } from './provision-member.ts';
+import { removeMember } from './remove-member.ts';
 import { restartInstance, startInstance, stopInstance } from './power.ts';
 import { scaleDownCluster } from './scale-down-cluster.ts';
 import { deployToProduction, restartProductionService } from './rollout.ts';
@@ -23,6 +27,12 @@ export const CATALOGUE: readonly Operation[] = [
   startInstance,
   stopInstance,
   restartProductionService,
+  runCommand,
+  executePrompt,
+  sendFiles,
+  receiveFiles,
+  provisionMember,
+  removeMember,
 ];
 
 const BY_NAME = new Map(CATALOGUE.map((operation) => [operation.name, operation]));

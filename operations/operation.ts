@@ -1,14 +1,26 @@
 // The type of a catalogue entry. An operation is pure: it says what to read, plans from what was seen, words the result.
 import type { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
-import type { Instance, InstanceQuery } from '../domain/instance.ts';
+import type { Instance, InstanceQuery, Query } from '../domain/instance.ts';
+import type { MemberSettings } from '../domain/member.ts';
 import type { PlanDraft, StepOutcome } from '../domain/plan.ts';
+import type { Policy } from '../domain/policy.ts';
 import type { Effect, JsonObject } from '../domain/task.ts';
 import { unstorable } from '../domain/text.ts';
 import { issuesOf } from './issues.ts';
 
+/** A member as a plan sees it. */
+export interface MemberSeen {
+  readonly id: string;
+  readonly target: string;
+  readonly settings: MemberSettings;
+}
+
 export interface PlanContext {
   readonly region: string;
+  readonly agents: Policy['agents'];
+  /** The member that was asked for. */
+  readonly member?: MemberSeen;
 }
 
 /** What a result is worded from. */
@@ -35,7 +47,9 @@ interface ReadDefinition<P> extends Described {
 interface ChangeDefinition<P> extends Described {
   readonly effect: 'change' | 'destroy';
   readonly params: z.ZodObject & z.ZodType<P>;
-  reads(params: P): InstanceQuery;
+  reads(params: P): Query;
+  /** The least that execution may take, ms, where that follows from the parameters. */
+  deadlineMs?(params: P): number;
   /** Plans from what was seen, or throws `PlanRefused` or `TargetNotFound` with a reason a person can act on. */
   plan(params: P, seen: readonly Instance[], context: PlanContext): PlanDraft;
   result(params: P, evidence: Evidence): JsonObject;
@@ -46,7 +60,8 @@ export type Prepared =
   | { readonly effect: 'read'; readonly reads: InstanceQuery; answer(seen: readonly Instance[]): JsonObject }
   | {
       readonly effect: 'change' | 'destroy';
-      readonly reads: InstanceQuery;
+      readonly reads: Query;
+      readonly deadlineMs?: number;
       plan(seen: readonly Instance[], context: PlanContext): PlanDraft;
       result(evidence: Evidence): JsonObject;
     };
@@ -74,6 +89,7 @@ export function changeOperation<P>(definition: ChangeDefinition<P>): Operation {
   return entry(definition, (params) => ({
     effect: definition.effect,
     reads: definition.reads(params),
+    ...(definition.deadlineMs && { deadlineMs: definition.deadlineMs(params) }),
     plan: (seen, context) => definition.plan(params, seen, context),
     result: (evidence) => definition.result(params, evidence),
   }));

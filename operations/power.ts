@@ -1,5 +1,7 @@
 // Starting, stopping and restarting one instance.
+import { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
+import type { Step } from '../domain/plan.ts';
 import { usdPerHour } from '../domain/prices.ts';
 import { changeOperation } from './operation.ts';
 import { called, instanceParams, only, rebootStep, requireState, startStep, stopStep } from './targets.ts';
@@ -28,12 +30,17 @@ export const restartInstance = changeOperation({
   }),
 });
 
+/** Capacity may take a while, and a GPU host minutes more to come up. */
+const STARTS_MS = 25 * 60_000;
+
 export const startInstance = changeOperation({
   name: 'start_instance',
   description: 'Start a stopped VM instance',
   effect: 'change',
   params: instanceParams,
   reads: ({ instance_id }) => ({ kind: 'one', ref: instance_id }),
+  // A lack of capacity is waited out.
+  deadlineMs: () => STARTS_MS,
   plan: ({ instance_id }, seen, context) => {
     const instance = only(seen, instance_id);
     if (instance.state === 'terminated' || instance.state === 'shutting-down') {
@@ -59,9 +66,12 @@ export const stopInstance = changeOperation({
   name: 'stop_instance',
   description: 'Stop a running VM instance; its disks are kept',
   effect: 'change',
-  params: instanceParams,
+  params: instanceParams.extend({
+    /** Stops a member only when nothing uses it at that moment. */
+    if_idle: z.boolean().default(false),
+  }),
   reads: ({ instance_id }) => ({ kind: 'one', ref: instance_id }),
-  plan: ({ instance_id }, seen, context) => {
+  plan: ({ instance_id, if_idle }, seen, context) => {
     const instance = only(seen, instance_id);
     if (instance.state === 'terminated' || instance.state === 'shutting-down') {
       throw new Failure('PlanRefused', { why: `Instance ${called(instance)} is ${instance.state}: nothing to stop.` });
@@ -69,8 +79,10 @@ export const stopInstance = changeOperation({
     const idle = instance.state === 'stopped';
     const price = usdPerHour([instance.type]);
     return {
-      steps: idle ? [] : [stopStep(instance, 0, context)],
-      says: idle ? `${called(instance)} is stopped already: nothing to do.` : `Stop ${called(instance)}; disks stay.`,
+      steps: idle ? [] : [if_idle ? onlyIfIdle(stopStep(instance, 0, context)) : stopStep(instance, 0, context)],
+      says: idle
+        ? `${called(instance)} is stopped already: nothing to do.`
+        : `Stop ${called(instance)}${if_idle ? ' if nothing uses it' : ''}; disks stay.`,
       costUsdPerHour: idle || price === null ? (idle ? 0 : null) : -price,
       facts: { id: instance.id, already: idle },
     };
@@ -82,3 +94,8 @@ export const stopInstance = changeOperation({
     id: facts.id ?? null,
   }),
 });
+
+/** The step looks at the machine once more, just before it stops it. */
+function onlyIfIdle(step: Step): Step {
+  return { ...step, args: { ...step.args, if_idle: true }, says: `${step.says} if nothing uses it` };
+}

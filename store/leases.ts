@@ -48,9 +48,12 @@ export async function leasesOn(db: Queries, targets: readonly string[]): Promise
     .orderBy(leases.fence);
 }
 
-/** Gives back all that a workflow holds. */
+/** Gives back all that a workflow holds; what it used was in use until now. */
 export async function releaseLeases(db: Queries, holder: string): Promise<void> {
-  await db.delete(leases).where(eq(leases.holder, holder));
+  await db.execute(sql`
+    with gone as (delete from ${leases} where ${leases.holder} = ${holder} returning target, mode)
+    update members set last_use_at = clock_timestamp()
+    where target in (select target from gone where mode = 'shared')`);
 }
 
 /** Frees the very lease that a dead holder left: the fence tells it from one taken since. */

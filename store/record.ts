@@ -8,7 +8,7 @@ import type { Terms } from '../domain/task.ts';
 import { clock } from './clock.ts';
 import { findEvent } from './events.ts';
 import { releaseLeases, takeLeases } from './leases.ts';
-import { events, tasks } from './schema.ts';
+import { tasks } from './schema.ts';
 import type { NewTask, TaskRow } from './tasks.ts';
 import { registerTask } from './tasks.ts';
 

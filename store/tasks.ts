@@ -188,3 +188,21 @@ export async function statusOf(
     .from(tasks)
     .where(inArray(tasks.id, [...ids]));
 }
+
+export type WaitingTask = Pick<TaskRow, 'id' | 'operation' | 'updatedAt'>;
+
+/** The tasks that wait for a target, longest first. */
+export async function tasksWaitingFor(db: Queries, target: string): Promise<WaitingTask[]> {
+  return db
+    .select({ id: tasks.id, operation: tasks.operation, updatedAt: tasks.updatedAt })
+    .from(tasks)
+    .where(
+      and(
+        eq(tasks.status, 'RUNNING'),
+        eq(tasks.phase, 'waiting_for_lease'),
+        sql`${tasks.plan}->'steps' @> ${JSON.stringify([{ target }])}::jsonb`,
+      ),
+    )
+    .orderBy(asc(tasks.updatedAt))
+    .limit(100);
+}

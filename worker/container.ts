@@ -1,39 +1,59 @@
 // The composition root of the worker: builds every part from config and environment, and hands them to who needs them.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Logger, LogLevel } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
-import { openEc2 } from '../clients/ec2.ts';
+import type { Scripts } from '../activities/remote-parts.ts';
+import { openClouds } from '../clients/ec2.ts';
 import type { Log } from '../clients/log.ts';
 import { openPostgres } from '../clients/postgres.ts';
+import type { SecretPlaces } from '../clients/secrets.ts';
+import { openSecrets } from '../clients/secrets.ts';
+import { openSsh } from '../clients/ssh/index.ts';
 import { openTemporal, temporalOptions } from '../clients/temporal.ts';
 import type { Env } from '../config/env.ts';
 import { ConfigError } from '../config/load.ts';
-import { workflowBundlePath } from '../config/paths.ts';
+import { assetPath, workflowBundlePath } from '../config/paths.ts';
 import type { Policy } from '../domain/policy.ts';
 
 /** Half of what a supervisor allows for stopping: steps hand over to another worker by their marks. */
 const GRACE_MS = 4_000;
+
+/** Watching waits for nearly all of its time. */
+const WATCHES = 1_000;
 
 interface ContainerParts {
   readonly env: Env;
   readonly policy: Policy;
   readonly databaseUrl: string;
   readonly withSearchAttributes: boolean;
+  readonly secretPlaces: SecretPlaces;
 }
 
 /** Opens every client. Throws {@link ConfigError} when the workflow bundle was not built. */
-export function build({ env, policy, databaseUrl, withSearchAttributes }: ContainerParts) {
+export function build({ env, policy, databaseUrl, withSearchAttributes, secretPlaces }: ContainerParts) {
   if (!existsSync(workflowBundlePath)) {
     throw new ConfigError(`The workflow bundle ${workflowBundlePath} is missing: run \`npm run build\` first.`);
   }
   const place = { address: env.temporalAddress, namespace: env.temporalNamespace };
   const temporal = openTemporal(place);
   const postgres = openPostgres(databaseUrl, 20);
-  const ec2 = openEc2(env.region, env.ec2Endpoint);
+  const clouds = openClouds(env.region, env.ec2Endpoint);
+  const ssh = openSsh();
+  const secrets = openSecrets(secretPlaces);
   const { taskQueue } = env;
   const workflows = temporal.client.workflow;
-  const activities = createActivities({ ec2, postgres, workflows, policy, taskQueue, withSearchAttributes });
+  const activities = createActivities({
+    clouds,
+    postgres,
+    ssh,
+    secrets,
+    scripts: readScripts(),
+    workflows,
+    policy,
+    taskQueue,
+    withSearchAttributes,
+  });
   return {
     temporal,
     postgres,
@@ -54,12 +74,37 @@ export function build({ env, policy, databaseUrl, withSearchAttributes }: Contai
         maxHeartbeatThrottleInterval: '1s',
         defaultHeartbeatThrottleInterval: '1s',
       });
-      return { worker, connection };
+      // What only watches has slots of its own, so that it never keeps a stop or a cancellation waiting.
+      const watcher = await Worker.create({
+        connection,
+        namespace,
+        taskQueue: `${taskQueue}-watch`,
+        activities,
+        shutdownGraceTime: GRACE_MS,
+        shutdownForceTime: GRACE_MS * 2,
+        maxConcurrentActivityTaskExecutions: WATCHES,
+        maxHeartbeatThrottleInterval: '1s',
+        defaultHeartbeatThrottleInterval: '1s',
+      });
+      return { workers: [worker, watcher], connection };
     },
     close: async () => {
-      ec2.close();
-      await Promise.allSettled([temporal.close(), postgres.close()]);
+      clouds.close();
+      await Promise.allSettled([ssh.close(), temporal.close(), postgres.close()]);
     },
+  };
+}
+
+/** The scripts that are sent to machines, as they are in the package. */
+function readScripts(): Scripts {
+  const text = (name: string) => readFileSync(assetPath('activities', 'remote', `${name}.sh`), 'utf8');
+  return {
+    exec: text('exec'),
+    runner: text('runner'),
+    file: text('file'),
+    probe: text('probe'),
+    ready: text('ready'),
+    guard: text('guard'),
   };
 }
 

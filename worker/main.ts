@@ -2,7 +2,7 @@
 import { openAuditLog, openLog } from '../clients/log.ts';
 import { dataPath, readEnv } from '../config/env.ts';
 import { ConfigError, loadConfig } from '../config/load.ts';
-import { policyOf } from '../config/policy.ts';
+import { policyOf, timeScaleFlaw } from '../config/policy.ts';
 import { endOfProcess, runMain, sayReady } from '../config/process.ts';
 import { catalogueFlaw } from '../operations/index.ts';
 import { databaseUrlOf } from '../service/open.ts';
@@ -19,6 +19,8 @@ await runMain(async () => {
   const policy = policyOf(config);
   const flaw = catalogueFlaw(policy.risk);
   if (flaw !== undefined) throw new ConfigError(`${env.configPath}: ${flaw}`);
+  const hurried = timeScaleFlaw(policy, env);
+  if (hurried !== undefined) throw new ConfigError(`${env.configPath}: ${hurried}`);
   const url = databaseUrlOf(env);
   const log = openLog('worker', config.logging.level);
   logThrough(log);
@@ -27,22 +29,29 @@ await runMain(async () => {
     policy,
     databaseUrl: url,
     withSearchAttributes: config.temporal.search_attributes,
+    secretPlaces: {
+      env: env.secrets,
+      folder: dataPath(env, config.secrets.folder),
+      commands: config.secrets.commands,
+      commandEnv: env.commandEnv,
+    },
   });
 
   await prepareStore(url, log, ending);
   const { client, connection: operator } = parts.temporal;
   await waitFor('Temporal', log, ending, async () => {
     if (config.temporal.search_attributes) await registerSearchAttributes(operator, client.options.namespace);
-    await repairSchedules(client, env.taskQueue);
+    await repairSchedules(client, env.taskQueue, policy.idle.timeScale);
   });
-  const { worker, connection } = await waitFor('Temporal', log, ending, parts.connect);
+  const { workers, connection } = await waitFor('Temporal', log, ending, parts.connect);
   const audit = openAuditLog(dataPath(env, config.logging.audit_log_path), log);
   const stopSealing = new AbortController();
   const sealing = keepSealing({ postgres: parts.postgres, url, audit, log }, stopSealing.signal);
 
-  const running = worker.run();
-  if (ending.aborted) worker.shutdown();
-  else ending.addEventListener('abort', () => worker.shutdown());
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  const shutDown = () => workers.forEach((worker) => worker.shutdown());
+  if (ending.aborted) shutDown();
+  else ending.addEventListener('abort', shutDown);
   log.info(`worker of queue ${env.taskQueue} is ready`);
   sayReady();
   try {

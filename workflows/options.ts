@@ -52,3 +52,42 @@ export const looking: ActivityOptions = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '1s', maximumInterval: '10s' },
 };
+
+/** Reaching a machine that has just been started: it heartbeats, and ends by itself when its own patience is over. */
+export const reaching: ActivityOptions = {
+  scheduleToCloseTimeout: '30m',
+  heartbeatTimeout: '20s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
+};
+
+/** A ready step may take an hour, and is tried again by itself as often as its owner says. */
+export const watching: ActivityOptions = {
+  scheduleToCloseTimeout: '12h',
+  heartbeatTimeout: '20s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
+};
+
+/** Somebody waits for the answer: one try, and soon. */
+export const inspecting: ActivityOptions = {
+  scheduleToCloseTimeout: '20s',
+  cancellationType: 'TRY_CANCEL',
+  retry: { maximumAttempts: 1 },
+};
+
+/** A sweep is over before the next one begins; what it did not reach is due first then. */
+export const sweeping: ActivityOptions = {
+  scheduleToCloseTimeout: '55s',
+  heartbeatTimeout: '15s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1s', maximumInterval: '5s' },
+};
+
+/** Watching one target for those who wait for it, on a queue of its own: it never keeps a step from its slot. */
+export const guarding: ActivityOptions = {
+  scheduleToCloseTimeout: '1h',
+  heartbeatTimeout: '15s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
+};

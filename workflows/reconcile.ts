@@ -1,5 +1,6 @@
-// A cron workflow that finds rows and workflows that disagree, and puts each right in the way of its kind.
+// A cron workflow that finds rows and workflows that disagree and puts each right, and what in the cloud nobody knows of.
 import { proxyActivities } from '@temporalio/workflow';
+import type { FindingReport } from '../activities/findings.ts';
 import type { Activities } from '../activities/index.ts';
 import { looking } from './options.ts';
 
@@ -8,12 +9,14 @@ export type ReconcileReport = {
   readonly lost: number;
   readonly cancelled: number;
   readonly woken: number;
+  readonly found: FindingReport;
 };
 
 /** One run; the schedule starts it each minute. */
 export async function reconcile(): Promise<ReconcileReport> {
-  const { closeLostTasks, wakeTasksBehind } = proxyActivities<Activities>(looking);
+  const { closeLostTasks, wakeTasksBehind, findOrphans } = proxyActivities<Activities>(looking);
   const { looked, lost, cancelled } = await closeLostTasks();
   const { woken } = await wakeTasksBehind();
-  return { looked, lost, cancelled, woken };
+  const found = await findOrphans();
+  return { looked, lost, cancelled, woken, found };
 }

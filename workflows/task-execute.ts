@@ -10,6 +10,7 @@ import type { Activities } from '../activities/index.ts';
 import type { Plan, Step, StepOutcome } from '../domain/plan.ts';
 import { batchesOf, undoStep } from '../domain/plan.ts';
 import { acting, looking, UNDO_MS } from './options.ts';
+import { getReady } from './task-ready.ts';
 import type { Task } from './task-state.ts';
 
 /** Runs the steps of a plan. What became of each is in `task.outcomes`, also when this throws. */
@@ -18,6 +19,7 @@ export async function execute(task: Task, plan: Plan): Promise<void> {
   await CancellationScope.withTimeout(task.terms.deadlineMs, async () => {
     const timed = CancellationScope.current();
     try {
+      if (plan.needs) await getReady(task, plan.needs);
       for (const batch of batchesOf(plan.steps)) await runBatch(task, batch);
     } catch (error) {
       // A cancellation from outside reaches both scopes, the deadline only the inner one.

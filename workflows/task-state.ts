@@ -10,6 +10,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import type { ReadyAnswer } from '../domain/activity.ts';
 import type { Decision, DecisionAnswer } from '../domain/decision.ts';
 import { refusalOf } from '../domain/decision.ts';
 import type { EventWish, TaskEvent } from '../domain/event.ts';
@@ -56,6 +57,10 @@ export class Task {
   ending = false;
   /** True once Temporal has delivered a request to cancel. */
   cancelled = false;
+  /** What `readyMember` last said of the member that the plan needs. */
+  ready: ReadyAnswer | undefined;
+  /** Set when a target that it waits for seems to be free. */
+  leaseFree = false;
   /** Attempts of a read or of planning, which have no steps. */
   attempts = 1;
   private readonly work: Pick<Activities, 'record'>;

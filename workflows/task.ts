@@ -1,25 +1,17 @@
 // The workflow of one task, as the story it runs: terms, plan, hold, execute, undo, close.
-import {
-  ActivityFailure,
-  CancellationScope,
-  condition,
-  isCancellation,
-  proxyActivities,
-  setHandler,
-  sleep,
-} from '@temporalio/workflow';
+import { CancellationScope, condition, proxyActivities, setHandler } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { isStale, parseConfirmSignal } from '../domain/decision.ts';
 import type { EventWish } from '../domain/event.ts';
 import { failureText } from '../domain/failures.ts';
-import type { LeaseWish } from '../domain/lease.ts';
 import type { Plan } from '../domain/plan.ts';
 import { leasesOf } from '../domain/plan.ts';
 import type { JsonObject, TaskInput } from '../domain/task.ts';
-import { confirmSignal, decideUpdate, statusQuery, wakeSignal } from './messages.ts';
-import { looking, reading } from './options.ts';
+import { confirmSignal, decideUpdate, leaseFreeSignal, readySignal, statusQuery, wakeSignal } from './messages.ts';
+import { reading } from './options.ts';
 import { close } from './task-close.ts';
 import { execute } from './task-execute.ts';
+import { holdLeases } from './task-leases.ts';
 import { refused, Task } from './task-state.ts';
 
 /** Runs one task. Returns its result; throws the typed failure or the cancellation that it ended by. */
@@ -39,6 +31,12 @@ function listen(task: Task): void {
   setHandler(wakeSignal, () => {
     task.woken = true;
   });
+  setHandler(leaseFreeSignal, () => {
+    task.leaseFree = true;
+  });
+  setHandler(readySignal, (answer) => {
+    task.ready = answer;
+  });
   setHandler(decideUpdate, (decision) => task.decide(decision), {
     validator: (decision) => {
       const refusal = task.refusalOf(decision);
@@ -56,9 +54,9 @@ function listen(task: Task): void {
 
 async function read(task: Task): Promise<JsonObject> {
   const { deadlineMs, maxRetries, retryDelayMs } = task.terms;
-  const { operation, params } = task.input;
+  const { operation, params, tenant = 'default' } = task.input;
   const work = proxyActivities<Activities>(reading(deadlineMs));
-  const { result, attempts } = await work.read({ operation, params, maxRetries, retryDelayMs });
+  const { result, attempts } = await work.read({ operation, params, tenant, maxRetries, retryDelayMs });
   task.attempts = attempts;
   await complete(task, { result });
   return result;
@@ -66,18 +64,18 @@ async function read(task: Task): Promise<JsonObject> {
 
 async function change(task: Task): Promise<JsonObject> {
   task.plan = await plan(task);
-  if (task.terms.risk === 'high') await hold(task, task.plan);
+  if (task.terms.risk === 'high' || task.plan.guarded) await hold(task, task.plan);
   else {
     await task.record({
       to: 'RUNNING',
       phase: 'executing',
       says: task.plan.says,
       plan: task.plan,
-      leases: leasesOf(task.plan.steps),
+      leases: leasesOf(task.plan),
       whenBusy: 'wait',
     });
   }
-  await holdLeases(task, leasesOf(task.plan.steps));
+  await holdLeases(task, leasesOf(task.plan));
   if (task.terms.effect === 'read') return read(task);
   await execute(task, task.plan);
   const event = await complete(task, { outcomes: task.outcomes });
@@ -86,8 +84,15 @@ async function change(task: Task): Promise<JsonObject> {
 
 async function plan(task: Task): Promise<Plan> {
   const { deadlineMs, maxRetries, retryDelayMs } = task.terms;
-  const { operation, params } = task.input;
-  return proxyActivities<Activities>(reading(deadlineMs)).makePlan({ operation, params, maxRetries, retryDelayMs });
+  const { operation, params, tenant = 'default', onBehalfOf } = task.input;
+  return proxyActivities<Activities>(reading(deadlineMs)).makePlan({
+    operation,
+    params,
+    tenant,
+    maxRetries,
+    retryDelayMs,
+    ...(onBehalfOf !== undefined && { onBehalfOf }),
+  });
 }
 
 /** Waits for a decision on the plan; comes back only when it is approved in time. */
@@ -118,7 +123,7 @@ function decided(task: Task, plan: Plan): EventWish {
     return { ...base, to: 'FAILED', phase: 'closed', reason: 'rejected', says: `Rejected by ${by}.${comment}`, error };
   }
   const says = `Approved by ${by}.${comment}`;
-  const leases = leasesOf(plan.steps);
+  const leases = leasesOf(plan);
   return { ...base, to: 'RUNNING', phase: 'executing', reason: 'approved', says, leases, whenBusy: 'wait' };
 }
 
@@ -136,36 +141,6 @@ function refusedBy(task: Task) {
   if (!decision || decision.approve) return expiry(task);
   const comment = decision.comment === undefined ? '' : ` Comment: ${decision.comment}`;
   return refused('ConfirmationRejected', { id: task.id, by: decision.by, comment });
-}
-
-/** Longest pause between two tries to get a busy target, ms. */
-const LONGEST_ASK_MS = 15_000;
-
-/** Waits until nobody else uses the targets, for as long as the terms say; then it is a conflict that names the holder. */
-async function holdLeases(task: Task, leases: readonly LeaseWish[]): Promise<void> {
-  const { freeDeadLeases } = proxyActivities<Activities>(looking);
-  for (
-    let pauseMs = 1_000;
-    task.event?.phase === 'waiting_for_lease';
-    pauseMs = Math.min(pauseMs * 2, LONGEST_ASK_MS)
-  ) {
-    const targets = leases.map(({ target }) => target);
-    await freeDeadLeases({ targets, asker: task.id }).catch(unlessStopped);
-    const wish: EventWish = { to: 'RUNNING', phase: 'executing', says: 'Got its leases.', leases, whenBusy: 'nothing' };
-    if (await task.record(wish)) return;
-    const holder = task.answer?.waitsFor ?? task.event.detail.waitsFor ?? 'somebody';
-    // By the database's clock, so that time without a worker counts as well.
-    const waitedMs = task.answer ? Date.parse(task.answer.now) - Date.parse(task.event.at) : 0;
-    if (waitedMs >= task.terms.leaseWaitMs) {
-      throw refused('LeaseConflict', { target: targets.join(', '), holder, seconds: task.terms.leaseWaitMs / 1000 });
-    }
-    await sleep(Math.max(1, Math.min(pauseMs, task.terms.leaseWaitMs - waitedMs)));
-  }
-}
-
-/** Freeing dead leases only helps; when it cannot be done now, asking goes on all the same. */
-function unlessStopped(error: unknown): void {
-  if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
 }
 
 /** Records the end of a task that did all it was to do, unless somebody asked it to stop before that was recorded. */

@@ -2,6 +2,7 @@
 import type { Ec2 } from '../../clients/ec2.ts';
 import type { InstanceState } from '../../domain/instance.ts';
 import { instanceIdOf } from '../../domain/instance.ts';
+import type { Step } from '../../domain/plan.ts';
 import type { StepRunner, Verdict } from './runner.ts';
 import { changedSince, instanceOf, seenOf } from './runner.ts';
 
@@ -25,7 +26,12 @@ const STOP: Table = {
   terminated: 'else',
 };
 
-function powerRunner(ec2: Ec2, table: Table, act: (instanceId: string) => Promise<void>): StepRunner {
+function powerRunner(
+  ec2: Ec2,
+  table: Table,
+  act: (instanceId: string) => Promise<void>,
+  inUse: (step: Step) => Promise<string | undefined> = () => Promise.resolve(undefined),
+): StepRunner {
   return {
     indifferent: true,
     look: async (step, { mine, undo, signal }) => {
@@ -35,11 +41,20 @@ function powerRunner(ec2: Ec2, table: Table, act: (instanceId: string) => Promis
       if (verdict === 'else') return { verdict, seen, why: `${step.target} is ${instance.state}` };
       // Somebody restarted it in between: it is in the planned state, but not in the planned run.
       const changed = verdict === 'as_planned' && !mine && !undo ? changedSince(step, seen) : undefined;
-      return changed === undefined ? { verdict, seen } : { verdict: 'else', seen, why: changed };
+      if (changed !== undefined) return { verdict: 'else', seen, why: changed };
+      const use = verdict === 'as_planned' && !mine && !undo ? await inUse(step) : undefined;
+      return use === undefined ? { verdict, seen } : { verdict: 'else', seen: { ...seen, use }, why: use };
     },
     act: (step) => act(instanceIdOf(step.target)),
   };
 }
 
 export const startRunner = (ec2: Ec2) => powerRunner(ec2, START, (id) => ec2.start(id));
-export const stopRunner = (ec2: Ec2) => powerRunner(ec2, STOP, (id) => ec2.stop(id));
+/** `inUse` is asked, last of all, by a step that stops only what is idle. */
+export const stopRunner = (ec2: Ec2, inUse: (step: Step) => Promise<string | undefined>) =>
+  powerRunner(
+    ec2,
+    STOP,
+    (id) => ec2.stop(id),
+    (step) => (step.args.if_idle === true ? inUse(step) : Promise.resolve(undefined)),
+  );

@@ -34,6 +34,8 @@ export interface StepRunner {
   readonly indifferent: boolean;
   look(step: Step, options: LookOptions): Promise<Look>;
   act(step: Step): Promise<void>;
+  /** Ends what is on its way, where that can be ended; called when the task is stopped. */
+  halt?(step: Step): Promise<void>;
 }
 
 /** The instance of a step. Throws `TargetNotFound`. */

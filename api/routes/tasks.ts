@@ -4,8 +4,8 @@ import { Failure } from '../../domain/failures.ts';
 import type { JsonObject } from '../../domain/task.ts';
 import { decide } from '../../service/decide.ts';
 import type { Service } from '../../service/open.ts';
-import { submit } from '../../service/submit.ts';
 import { cancelTask, getTask, getTasks, waitForTask } from '../../service/tasks.ts';
+import { accept } from '../accept.ts';
 import { readBody, readQuery } from '../body.ts';
 import { waitMsOf } from '../prefer.ts';
 import type { Routes } from '../routing.ts';
@@ -33,28 +33,8 @@ export function taskRoutes(service: Service): Routes {
 
 async function submitTask(service: Service, request: Request, response: Response): Promise<void> {
   const { body, raw } = readBody(request, submitTaskRequest);
-  const { tenant, principal } = principalOf(request);
-  const idempotencyKey = idempotencyKeyOf(request);
-  const { taskId, highRisk, replayed } = await submit(service, {
-    tenant,
-    principal,
-    operation: body.operation,
-    resource: body.resource,
-    params: paramsOf(raw),
-    ...(idempotencyKey !== undefined && { idempotencyKey }),
-  });
-  const waitMs = waitMsOf(request, response);
-  // The task is kept; whatever happens while its caller waits is no reason to say otherwise.
-  if (waitMs > 0) await waitForTask(service, tenant, taskId, waitMs).catch(() => undefined);
-  if (replayed) response.set('Idempotency-Replayed', 'true');
-  const message = highRisk
-    ? `Task '${taskId}' submitted. Operation '${body.operation}' is HIGH RISK — send ` +
-      `POST /api/v1/tasks/${taskId}/confirm with {"confirmed": true} to proceed.`
-    : `Task '${taskId}' submitted and running in background.`;
-  response
-    .status(202)
-    .set({ Location: `/api/v1/tasks/${taskId}`, 'Retry-After': '1' })
-    .json({ task_id: taskId, status: 'PENDING', is_high_risk: highRisk, message });
+  const { operation, resource } = body;
+  await accept(service, request, response, { operation, resource, params: paramsOf(raw) });
 }
 
 /** The parameters as they were sent: a schema's copy could lose a key such as `__proto__` before it is refused. */
@@ -65,18 +45,6 @@ function paramsOf(raw: unknown): JsonObject {
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-const KEY = /^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$/;
-
-/** The key, bare or quoted. Throws `IdempotencyKeyInvalid`. */
-function idempotencyKeyOf(request: Request): string | undefined {
-  const given = request.get('idempotency-key');
-  if (given === undefined) return undefined;
-  const [, quoted, bare] = KEY.exec(given) ?? [];
-  const key = quoted ?? bare;
-  if (key === undefined) throw new Failure('IdempotencyKeyInvalid');
-  return key;
 }
 
 async function listTasks(service: Service, request: Request, response: Response): Promise<void> {

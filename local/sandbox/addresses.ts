@@ -1,6 +1,9 @@
 // The network of this cloud: one VPC, a subnet a zone, private addresses that stay and public ones that are never reused.
 import { createHash } from 'node:crypto';
 
+import { stateAt } from './lifecycle.ts';
+import type { Instance } from './records.ts';
+
 export const vpcId = `vpc-${hex('vpc')}`;
 export const groupId = `sg-${hex('group')}`;
 export const imageId = `ami-${hex('image')}`;
@@ -19,9 +22,25 @@ export function privateAddress(instanceNumber: number): string {
   return dotted(0x0a_00_00_0a + (instanceNumber % 0xff_ff_00));
 }
 
-/** 198.18.0.0/15 is reserved for tests of network gear, so nobody's machine is ever meant. */
-export function publicAddress(publicNumber: number): string {
-  return dotted(0xc6_12_00_01 + (publicNumber % 0x01_ff_fe));
+/**
+ * In the loopback network of this sandbox, where each is an SSH host; they come again after 65,000 starts. Without one in
+ * 198.18.0.0/15, which is reserved for tests of network gear, so nobody's machine is ever meant.
+ */
+function publicAddress(publicNumber: number, network: number | undefined): string {
+  if (network === undefined) return dotted(0xc6_12_00_01 + (publicNumber % 0x01_ff_fe));
+  return dotted(0x7f_00_00_01 + network * 0x01_00_00 + (publicNumber % 65_000));
+}
+
+/** Private addresses are kept until termination, public ones only until the instance has stopped. */
+export function addressesOf(
+  instance: Instance,
+  network: number | undefined,
+  now: number,
+): { private?: string; public?: string } {
+  const state = stateAt(instance, now);
+  if (state === 'terminated') return {};
+  const kept = { private: privateAddress(instance.number) };
+  return state === 'stopped' ? kept : { ...kept, public: publicAddress(instance.public_number, network) };
 }
 
 export const privateName = (region: string, address: string): string =>

@@ -9,6 +9,9 @@ import { Refusal } from './refusal.ts';
 
 export interface Settings extends Timing {
   readonly region: string;
+  readonly maxInstances: number;
+  /** N of the loopback network 127.N.x.y its public addresses are in. */
+  readonly network: number | undefined;
 }
 
 export class Cloud {
@@ -58,14 +61,14 @@ export class Cloud {
     };
   }
 
-  /** Instances long terminated go, and with the last instance of a launch its token. */
-  bury(now: number): void {
-    for (const instance of this.#instances.values()) {
-      if (isGone(instance, now)) this.#instances.delete(instance.id);
-    }
+  /** Instances long terminated go, and with the last instance of a launch its token. Returns who went. */
+  bury(now: number): string[] {
+    const gone = [...this.#instances.values()].filter((instance) => isGone(instance, now)).map(({ id }) => id);
+    for (const id of gone) this.#instances.delete(id);
     for (const token of this.#tokens.values()) {
       if (!token.instance_ids.some((id) => this.#instances.has(id))) this.#tokens.delete(token.token);
     }
+    return gone;
   }
 
   instances(now: number): Instance[] {

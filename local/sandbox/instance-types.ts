@@ -14,6 +14,7 @@ export interface InstanceType {
 
 const a10g = (count: number): Gpu => ({ name: 'A10G', count, memoryMib: 22_888 });
 const t4 = (count: number): Gpu => ({ name: 'T4', count, memoryMib: 16_384 });
+const v100 = (count: number): Gpu => ({ name: 'V100', count, memoryMib: 32_768 });
 const a100 = (count: number): Gpu => ({ name: 'A100', count, memoryMib: 40_960 });
 const h100 = (count: number): Gpu => ({ name: 'H100', count, memoryMib: 81_920 });
 
@@ -35,6 +36,7 @@ const table: readonly InstanceType[] = [
   { name: 'g5.xlarge', vcpus: 4, memoryMib: 16_384, gpu: a10g(1) },
   { name: 'g5.2xlarge', vcpus: 8, memoryMib: 32_768, gpu: a10g(1) },
   { name: 'g5.12xlarge', vcpus: 48, memoryMib: 196_608, gpu: a10g(4) },
+  { name: 'p3dn.24xlarge', vcpus: 96, memoryMib: 786_432, gpu: v100(8) },
   { name: 'p4d.24xlarge', vcpus: 96, memoryMib: 1_179_648, gpu: a100(8) },
   { name: 'p5.48xlarge', vcpus: 192, memoryMib: 2_097_152, gpu: h100(8) },
 ];

@@ -57,6 +57,13 @@ export function askedByUser(now: number): Reason {
   return { text: `User initiated (${second} GMT)`, code, message: `${code}: User initiated shutdown` };
 }
 
+/** As AWS says it of a shutdown from inside. */
+export const askedByGuest: Reason = {
+  text: 'Client.InstanceInitiatedShutdown',
+  code: 'Client.InstanceInitiatedShutdown',
+  message: 'Client.InstanceInitiatedShutdown: Instance initiated shutdown',
+};
+
 function passTo(instance: Instance, passing: State, settled: State, settlesAt: number, reason: Reason): Instance {
   return {
     ...instance,

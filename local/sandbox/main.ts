@@ -3,21 +3,29 @@ import { resolve } from 'node:path';
 
 import { Calls } from './calls.ts';
 import { Faults } from './faults.ts';
+import { Hosts } from './host/hosts.ts';
+import { claimNetwork } from './host/network.ts';
 import { BadOption, help, readOptions } from './options.ts';
 import type { Options } from './options.ts';
 import { openPersistence } from './persistence.ts';
 import { listen } from './server/listen.ts';
 
 async function run(options: Options): Promise<void> {
-  const persistence = openPersistence(resolve(options.dataDir), options);
-  const box = { persistence, faults: new Faults(), calls: new Calls() };
+  const folder = resolve(options.dataDir);
+  const network = options.sshPort === undefined ? undefined : await claimNetwork(folder, options.sshPort);
+  const persistence = openPersistence(folder, { ...options, network: network?.number });
+  const hosts = network && new Hosts(persistence, { folder, network, bootMs: options.bootMs });
+  if (hosts) persistence.follow(hosts);
+  const box = { persistence, faults: new Faults(), calls: new Calls(), hosts };
   const server = await listen(box, options.host, options.port);
+  await hosts?.open();
   const ec2 = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`;
 
   let ending = false;
   const end = () => {
     if (ending) return;
     ending = true;
+    hosts?.close();
     void server.close().then(() => {
       persistence.close();
       process.exit(0);
@@ -27,8 +35,11 @@ async function run(options: Options): Promise<void> {
   process.on('SIGINT', end);
   process.on('disconnect', end);
 
-  process.send?.({ type: 'ready', ec2, effects: persistence.effectsPath });
-  process.stdout.write(`sandbox cloud: ${ec2}, effects in ${persistence.effectsPath}\n`);
+  const { effectsPath: effects } = persistence;
+  const ssh = hosts?.access;
+  process.send?.({ type: 'ready', ec2, effects, ...(ssh && { ssh }) });
+  const reached = ssh ? `; SSH on port ${ssh.port}, user ${ssh.username}, key ${ssh.key_path}` : '';
+  process.stdout.write(`sandbox cloud: ${ec2}, effects in ${effects}${reached}\n`);
 }
 
 function fail(message: string, code: number): void {

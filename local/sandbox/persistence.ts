@@ -11,6 +11,14 @@ import { seed } from './seed.ts';
 import { loadState, saveState } from './state-file.ts';
 
 const saveAfterMs = 100;
+/** Thousands of instances take a while to write: the sandbox still spends most of its time answering. */
+const restPerSaving = 10;
+
+/** Who has to know at once which instances changed, and which are gone for good. */
+export interface Follower {
+  changed(ids: readonly string[]): void;
+  buried(ids: readonly string[]): void;
+}
 
 export class Persistence {
   readonly cloud: Cloud;
@@ -18,6 +26,8 @@ export class Persistence {
   readonly #effects: Effects;
   readonly #statePath: string;
   #saving: NodeJS.Timeout | undefined;
+  #savingMs = 0;
+  #follower: Follower | undefined;
 
   constructor(cloud: Cloud, effects: Effects, statePath: string) {
     this.cloud = cloud;
@@ -30,15 +40,24 @@ export class Persistence {
   commit(effect: Effect, now: number, records?: Partial<Records>): void {
     this.#effects.append(effect, now, records);
     if (records) this.cloud.apply(records);
-    this.#saving ??= setTimeout(() => this.#saveOrSay(), saveAfterMs).unref();
+    const afterMs = Math.max(saveAfterMs, restPerSaving * this.#savingMs);
+    this.#saving ??= setTimeout(() => this.#saveOrSay(), afterMs).unref();
+    if (records?.instances) this.#follower?.changed(records.instances.map(({ id }) => id));
+  }
+
+  follow(follower: Follower): void {
+    this.#follower = follower;
   }
 
   save(): void {
     clearTimeout(this.#saving);
     this.#saving = undefined;
-    this.cloud.bury(Date.now());
+    const began = Date.now();
+    const gone = this.cloud.bury(began);
     const effects = this.#effects.position;
     saveState(this.#statePath, { format: 'fermata-sandbox-1', effects, records: this.cloud.records() });
+    this.#savingMs = Date.now() - began;
+    if (gone.length > 0) this.#follower?.buried(gone);
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 // The readers-writer rule: who is in whose way, and that granting by it never lets two hold what one wants alone.
 import fc from 'fast-check';
 import type { Lease, LeaseMode } from '../../domain/lease.ts';
-import { inTheWay } from '../../domain/lease.ts';
+import { inTheWay, nextInLine } from '../../domain/lease.ts';
 
 const lease = (mode: LeaseMode, holder = 'a', target = 't'): Lease => ({ target, mode, holder });
 
@@ -51,4 +51,25 @@ test('no order of asking and giving back gives one target to two when one of the
     }),
   );
   expect(granted).toBeGreaterThan(100);
+});
+
+describe('nextInLine', () => {
+  const waiter = (asker: string, mode: LeaseMode, minute: number) => ({
+    asker,
+    mode,
+    target: 't',
+    since: `2026-01-01T00:0${minute}:00.000Z`,
+  });
+  const line = [waiter('c', 'shared', 3), waiter('a', 'exclusive', 1), waiter('b', 'shared', 2)];
+
+  test.each([
+    ['free: the first, alone because it wants to be', [], line, ['a']],
+    ['shared: sharers pass, in their order', [lease('shared', 'x')], line, ['b', 'c']],
+    ['held alone: nobody', [lease('exclusive', 'x')], line, []],
+    ['free, a sharer first: all sharers together', [], line.filter(({ asker }) => asker !== 'a'), ['b', 'c']],
+    ['its own lease is not in its way', [lease('exclusive', 'a')], line, ['a']],
+    ['nobody waits', [], [], []],
+  ])('%s', (_, held, waiters, askers) => {
+    expect(nextInLine(waiters, held).map(({ asker }) => asker)).toEqual(askers);
+  });
 });

@@ -64,14 +64,14 @@ const changes: readonly StepCall[] = ['stop_instance', 'reboot_instance', 'termi
 
 describe('leasesOf', () => {
   test.each(changes)('%s needs its target for itself', (call) => {
-    expect(leasesOf([step({ call, target: 't' })])).toEqual([{ target: 't', mode: 'exclusive' }]);
+    expect(leasesOf({ steps: [step({ call, target: 't' })] })).toEqual([{ target: 't', mode: 'exclusive' }]);
   });
 
   test('a start shares its target, unless another step of the plan changes it', () => {
-    expect(leasesOf([step({ call: shares, target: 't' })])).toEqual([{ target: 't', mode: 'shared' }]);
+    expect(leasesOf({ steps: [step({ call: shares, target: 't' })] })).toEqual([{ target: 't', mode: 'shared' }]);
     const both = [step({ call: shares, target: 't' }), step({ call: 'reboot_instance', target: 't' })];
     for (const steps of [both, both.toReversed()]) {
-      expect(leasesOf(steps)).toEqual([{ target: 't', mode: 'exclusive' }]);
+      expect(leasesOf({ steps })).toEqual([{ target: 't', mode: 'exclusive' }]);
     }
   });
 
@@ -81,7 +81,7 @@ describe('leasesOf', () => {
     );
     fc.assert(
       fc.property(steps, (parts) => {
-        const leases = leasesOf(parts.map(step));
+        const leases = leasesOf({ steps: parts.map(step) });
         expect(leases.map(({ target }) => target).sort()).toEqual([...new Set(parts.map((p) => p.target))].sort());
         for (const { target, mode } of leases) {
           const changed = parts.some((part) => part.target === target && part.call !== shares);

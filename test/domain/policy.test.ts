@@ -1,5 +1,6 @@
 // Risk comes from config and only gets stricter; terms, waits and prices follow from plain tables.
 import fc from 'fast-check';
+import { DEFAULT_IDLE_POLICY } from '../../domain/idle-policy.ts';
 import type { Policy } from '../../domain/policy.ts';
 import { termsOf } from '../../domain/policy.ts';
 import { usdPerHour } from '../../domain/prices.ts';
@@ -16,6 +17,13 @@ const policy: Policy = {
   retryDelayMs: 2_000,
   leaseWaitMs: 600_000,
   undo: 'failure',
+  agents: {},
+  reachMs: 600_000,
+  capacityMs: 900_000,
+  provision: { agentAuth: {}, vcsToken: null },
+  prices: undefined,
+  budgets: { member: null, tenant: null },
+  idle: { timeScale: 1, keepVerdictsMs: 1, maxSnoozeMin: 60, rule: DEFAULT_IDLE_POLICY },
 };
 
 describe('risk', () => {

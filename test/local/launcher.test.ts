@@ -13,7 +13,11 @@ const addressesShape = z.object({
   api: z.string(),
   temporal: z.object({ address: z.string(), namespace: z.string(), ui: z.string() }),
   database: z.string(),
-  sandbox: z.object({ ec2: z.string(), effects: z.string() }),
+  sandbox: z.object({
+    ec2: z.string(),
+    effects: z.string(),
+    ssh: z.object({ username: z.literal('ec2-user'), key_path: z.string(), port: z.number() }),
+  }),
 });
 
 let clone: Clone;

@@ -41,14 +41,14 @@ export function fleet(count: number, state: InstanceState = 'running', tags: Rec
 export function planOf(operation: string, params: JsonObject, seen: readonly Instance[]): PlanDraft {
   const prepared = operationOf(operation).prepare(params);
   if (prepared.effect === 'read') throw new Error(`${operation} does not plan`);
-  return prepared.plan(seen, { region: 'eu-west-1' });
+  return prepared.plan(seen, { region: 'eu-west-1', agents: {} });
 }
 
 /** The result of a change that was planned on these. */
 export function resultOf(operation: string, params: JsonObject, seen: readonly Instance[]): JsonObject {
   const prepared = operationOf(operation).prepare(params);
   if (prepared.effect === 'read') return prepared.answer(seen);
-  const { facts } = prepared.plan(seen, { region: 'eu-west-1' });
+  const { facts } = prepared.plan(seen, { region: 'eu-west-1', agents: {} });
   return prepared.result({ taskId: TASK_ID, facts, outcomes: [] });
 }
 

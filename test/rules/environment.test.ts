@@ -18,6 +18,8 @@ test('says everything by default, and is frozen', () => {
     temporalNamespace: 'default',
     region: 'us-east-1',
     ec2Endpoint: undefined,
+    secrets: {},
+    commandEnv: { PATH: '', HOME: '' },
   });
   expect(Object.isFrozen(env) && Object.isFrozen(env.corsOrigins)).toBe(true);
 });

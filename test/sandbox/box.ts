@@ -27,8 +27,16 @@ export interface EffectLine {
   readonly [more: string]: unknown;
 }
 
+export interface SshAccess {
+  readonly username: string;
+  readonly key_path: string;
+  readonly port: number;
+}
+
 export interface Box {
   readonly url: string;
+  /** How its instances are reached by SSH, unless it was started without. */
+  readonly ssh: SshAccess | undefined;
   readonly folder: string;
   readonly child: ChildProcess;
   readonly ec2: EC2Client;
@@ -40,18 +48,20 @@ export interface BoxOptions {
   readonly folder?: string;
   readonly stateMs?: number;
   readonly checkMs?: number;
+  /** More options of the command line. */
+  readonly args?: readonly string[];
 }
 
 export async function startBox(options: BoxOptions = {}): Promise<Box> {
   const folder = options.folder ?? freshFolder();
   const { stateMs = 60, checkMs = 60 } = options;
   const times = ['--state-ms', String(stateMs), '--check-ms', String(checkMs)];
-  const child = fork(program, ['--port', '0', '--data-dir', folder, ...times], {
+  const child = fork(program, ['--port', '0', '--data-dir', folder, ...times, ...(options.args ?? [])], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
-  const url = await ready(child);
+  const { url, ssh } = await ready(child);
   const ec2 = clientOf(url);
-  return { url, folder, child, ec2, end: (how, keep) => end({ child, ec2, folder }, how, keep) };
+  return { url, ssh, folder, child, ec2, end: (how, keep) => end({ child, ec2, folder }, how, keep) };
 }
 
 export function freshFolder(): string {
@@ -64,7 +74,7 @@ export function clientOf(endpoint: string): EC2Client {
   return new EC2Client({ endpoint, region: 'us-east-1', credentials, maxAttempts: 1 });
 }
 
-async function ready(child: ChildProcess): Promise<string> {
+async function ready(child: ChildProcess): Promise<Pick<Box, 'url' | 'ssh'>> {
   let complaint = '';
   child.stderr?.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
   const [message]: unknown[] = await Promise.race([
@@ -72,7 +82,8 @@ async function ready(child: ChildProcess): Promise<string> {
     once(child, 'close').then(([code]) => Promise.reject(new Error(`it ended with ${String(code)}: ${complaint}`))),
   ]);
   if (typeof message === 'object' && message !== null && 'ec2' in message && typeof message.ec2 === 'string') {
-    return message.ec2;
+    const { ssh } = JSON.parse(JSON.stringify(message));
+    return { url: message.ec2, ssh };
   }
   throw new Error(`not a word of readiness: ${JSON.stringify(message)}`);
 }

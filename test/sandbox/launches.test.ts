@@ -126,6 +126,21 @@ test.each<[string, Partial<RunInstancesCommandInput>]>([
   expect(await countAll()).toBe(before);
 });
 
+test('no more instances live than the sandbox was told', async () => {
+  const small = await startBox({ args: ['--max-instances', '24'] });
+  try {
+    const launch = (MinCount: number) =>
+      small.ec2.send(new RunInstancesCommand({ ImageId: image, MinCount, MaxCount: 10 }));
+    await expect(launch(3)).rejects.toMatchObject({
+      name: 'InstanceLimitExceeded',
+      message: expect.stringContaining('instance limit of 24 '),
+    });
+    expect((await launch(1)).Instances).toHaveLength(2);
+  } finally {
+    await small.end();
+  }
+});
+
 test('a protected launch is protected', async () => {
   const id = present((await run({ DisableApiTermination: true })).Instances?.[0]?.InstanceId);
   const terminate = new TerminateInstancesCommand({ InstanceIds: [id] });

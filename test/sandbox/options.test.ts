@@ -22,9 +22,11 @@ const run = (...args: string[]): Promise<Ended> =>
 test('help says what it is and what each option does', async () => {
   const { code, out } = await run('--help');
   expect(code).toBe(0);
-  for (const option of ['--port', '--data-dir', '--host', '--state-ms', '--check-ms', '--region']) {
-    expect(out).toContain(option);
-  }
+  const options = [
+    ...['--port', '--data-dir', '--host', '--state-ms', '--check-ms', '--region'],
+    ...['--boot-ms', '--ssh-port', '--no-ssh', '--max-instances'],
+  ];
+  for (const option of options) expect(out).toContain(option);
 });
 
 test.each([
@@ -32,6 +34,8 @@ test.each([
   [['--port', '0'], '--data-dir is missing'],
   [['--port', '70000', '--data-dir', 'x'], '--port must be a whole number from 0 to 65535, not "70000"'],
   [['--port', '0', '--data-dir', 'x', '--state-ms', 'soon'], '--state-ms must be a whole number'],
+  [['--port', '0', '--data-dir', 'x', '--ssh-port', '0'], '--ssh-port must be a whole number from 1 to 65535'],
+  [['--port', '0', '--data-dir', 'x', '--max-instances', '20001'], '--max-instances must be a whole number from 1 to'],
   [['--port', '0', '--data-dir', 'x', '--region', 'home'], '--region must look like us-east-1, not "home"'],
   [['--port', '0', '--data-dir', 'x', '--colour', 'red'], "Unknown option '--colour'"],
   [['surprise'], "Unexpected argument 'surprise'"],

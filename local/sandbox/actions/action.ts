@@ -1,6 +1,7 @@
 // What an AWS action is here: a read that answers, or a change that says what it would alter before anything is altered.
 import type { Cloud } from '../cloud.ts';
 import type { Effect } from '../effects.ts';
+import type { Hosts } from '../host/hosts.ts';
 import type { Query } from '../query.ts';
 import { missingParameter } from '../refusal.ts';
 import type { Records } from '../records.ts';
@@ -9,6 +10,8 @@ import type { Branch } from '../xml.ts';
 export interface Call {
   readonly query: Query;
   readonly cloud: Cloud;
+  /** Undefined in a sandbox whose instances are no SSH hosts. */
+  readonly hosts: Hosts | undefined;
   readonly now: number;
 }
 

@@ -4,6 +4,7 @@ import { describeInstanceStatus } from './describe-instance-status.ts';
 import { describeInstanceTypes } from './describe-instance-types.ts';
 import { describeInstances } from './describe-instances.ts';
 import { describeTags } from './describe-tags.ts';
+import { getConsoleOutput } from './get-console-output.ts';
 import { modifyInstanceAttribute } from './modify-instance-attribute.ts';
 import { rebootInstances, startInstances, stopInstances, terminateInstances } from './power.ts';
 import { runInstances } from './run-instances.ts';
@@ -18,6 +19,7 @@ const all: readonly Action[] = [
   describeTags,
   describeSnapshots,
   describeVolumes,
+  getConsoleOutput,
   startInstances,
   stopInstances,
   rebootInstances,

@@ -17,17 +17,9 @@ const codes: Readonly<Record<State, number>> = {
 
 export const stateXml = (state: State): Branch => ({ code: codes[state], name: state });
 
-/** Private addresses are kept until termination, public ones only until the instance has stopped. */
-export function addressesOf(instance: Instance, now: number): { private?: string; public?: string } {
+function instanceXml(instance: Instance, { region, network }: Settings, now: number): Branch {
   const state = stateAt(instance, now);
-  if (state === 'terminated') return {};
-  const kept = { private: addresses.privateAddress(instance.number) };
-  return state === 'stopped' ? kept : { ...kept, public: addresses.publicAddress(instance.public_number) };
-}
-
-function instanceXml(instance: Instance, { region }: Settings, now: number): Branch {
-  const state = stateAt(instance, now);
-  const { private: privateAddress, public: publicAddress } = addressesOf(instance, now);
+  const { private: privateAddress, public: publicAddress } = addresses.addressesOf(instance, network, now);
   return {
     instanceId: instance.id,
     imageId: instance.image_id,

@@ -11,8 +11,6 @@ import type { Instance, Token } from '../records.ts';
 import { invalidValue, missingParameter, Refusal } from '../refusal.ts';
 import { specifiedTags } from '../tags.ts';
 
-const mostAlive = 1000;
-
 export const runInstances: Mutation = {
   kind: 'change',
   name: 'RunInstances',
@@ -64,7 +62,8 @@ function repeated({ cloud, now }: Call, known: Token, fingerprint: string): Chan
 function launched(call: Call, token: string | undefined, fingerprint: string): Change {
   const { query, cloud, now } = call;
   const blank = plannedInstance(call, token ?? '');
-  const count = countOf(query, cloud.instances(now).filter(({ settled }) => settled !== 'terminated').length);
+  const alive = cloud.instances(now).filter(({ settled }) => settled !== 'terminated').length;
+  const count = countOf(query, alive, cloud.settings.maxInstances);
   const instances = Array.from({ length: count }, (_, index) => {
     const number = cloud.nextNumber();
     const fresh = { ...blank, id: cloud.newId('i'), number, launch_index: index, volume_id: cloud.newId('vol') };
@@ -121,7 +120,7 @@ function plannedInstance({ query, cloud, now }: Call, clientToken: string): Inst
   };
 }
 
-function countOf(query: Query, alive: number): number {
+function countOf(query: Query, alive: number, mostAlive: number): number {
   const least = query.integer('MinCount');
   const most = query.integer('MaxCount');
   if (least === undefined) throw missingParameter('MinCount');

@@ -24,6 +24,10 @@ export class Fields {
     return this.#fields[name] !== undefined;
   }
 
+  isNull(name: string): boolean {
+    return this.#fields[name] === null;
+  }
+
   text(name: string): string {
     const value = this.#fields[name];
     if (typeof value !== 'string' || value === '' || value.length > 256) {
@@ -36,6 +40,16 @@ export class Fields {
     const value = this.#fields[name];
     if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
       throw new Rejection(`"${name}" must be a whole number from ${least} to ${most}`);
+    }
+    return value;
+  }
+
+  /** At most 64 of them. */
+  integers(name: string, least: number, most: number): number[] {
+    const value = this.#fields[name];
+    const isFit = (one: unknown): one is number => Number.isInteger(one) && Number(one) >= least && Number(one) <= most;
+    if (!Array.isArray(value) || value.length > 64 || !value.every(isFit)) {
+      throw new Rejection(`"${name}" must be a list of at most 64 whole numbers from ${least} to ${most}`);
     }
     return value;
   }

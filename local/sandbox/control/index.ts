@@ -1,15 +1,18 @@
-// The control API under /_sandbox/: faults, checks, losses of machines, and what was called, as JSON.
+// The control API under /_sandbox/: faults, checks, losses of machines, SSH hosts, and what was called, as JSON.
 import { faultJson, faultOf } from './faults.ts';
 import { Rejection } from './fields.ts';
+import { hostAct } from './hosts.ts';
 import { failed, forceChecks, instanceJson, namedInstance } from './instances.ts';
 import type { Calls } from '../calls.ts';
 import type { Faults } from '../faults.ts';
+import type { Hosts } from '../host/hosts.ts';
 import type { Persistence } from '../persistence.ts';
 
 export interface Controlled {
   readonly persistence: Persistence;
   readonly faults: Faults;
   readonly calls: Calls;
+  readonly hosts: Hosts | undefined;
 }
 
 export interface ControlRequest {
@@ -20,7 +23,8 @@ export interface ControlRequest {
   readonly requestId: string;
 }
 
-export function control(request: ControlRequest, { persistence, faults, calls }: Controlled): unknown {
+export async function control(request: ControlRequest, box: Controlled): Promise<unknown> {
+  const { persistence, faults, calls, hosts } = box;
   const { cloud } = persistence;
   const now = Date.now();
   const [noun = '', encodedName, act] = request.path.split('/');
@@ -39,24 +43,32 @@ export function control(request: ControlRequest, { persistence, faults, calls }:
     case 'GET calls':
       return calls.count();
     case 'GET instances':
-      return { instances: cloud.instances(now).map((each) => instanceJson(each, cloud, now)) };
+      return { instances: cloud.instances(now).map((each) => instanceJson(each, cloud, hosts, now)) };
     case 'GET instances/{id}':
-      return instanceJson(instance(), cloud, now);
+      return instanceJson(instance(), cloud, hosts, now);
     case 'POST instances/{id}/checks': {
       const found = instance();
       forceChecks(request.body, found, cloud);
-      return instanceJson(found, cloud, now);
+      return instanceJson(found, cloud, hosts, now);
     }
     case 'POST instances/{id}/fail': {
       const found = instance();
       const { after, effect } = failed(request.body, found, cloud, now);
       persistence.commit({ ...effect, request_id: request.requestId }, now, after ? { instances: [after] } : {});
-      return instanceJson(after ?? found, cloud, now);
+      return instanceJson(after ?? found, cloud, hosts, now);
+    }
+    case `POST instances/{id}/${act}`: {
+      if (!hosts) throw new Rejection('the instances of this sandbox are no SSH hosts', 409);
+      const done = await hostAct(act ?? '', request.body, instance(), hosts);
+      if (done !== undefined) return done;
+      throw unknown(request);
     }
     default:
-      throw new Rejection(`there is no ${request.method} /_sandbox/${request.path}`, 404);
+      throw unknown(request);
   }
 }
+
+const unknown = ({ method, path }: ControlRequest) => new Rejection(`there is no ${method} /_sandbox/${path}`, 404);
 
 function decoded(name: string): string {
   try {

@@ -1,8 +1,10 @@
 // What the control API shows of instances and does to them: forced checks, and changes behind everyone's back.
 import { Fields, Rejection } from './fields.ts';
-import { addressesOf } from '../actions/instance-xml.ts';
+import { hostJson } from './hosts.ts';
+import { addressesOf } from '../addresses.ts';
 import type { Cloud } from '../cloud.ts';
 import type { Effect } from '../effects.ts';
+import type { Hosts } from '../host/hosts.ts';
 import { checkAt, started, stateAt, stopped, terminated } from '../lifecycle.ts';
 import type { Reason } from '../lifecycle.ts';
 import type { Instance, State } from '../records.ts';
@@ -14,8 +16,13 @@ const hostLost: Reason = {
   message: 'Server.ScheduledStop: Stopped due to a scheduled retirement',
 };
 
-export function instanceJson(instance: Instance, cloud: Cloud, now: number): Record<string, unknown> {
-  const { private: privateAddress, public: publicAddress } = addressesOf(instance, now);
+export function instanceJson(
+  instance: Instance,
+  cloud: Cloud,
+  hosts: Hosts | undefined,
+  now: number,
+): Record<string, unknown> {
+  const { private: privateAddress, public: publicAddress } = addressesOf(instance, cloud.settings.network, now);
   return {
     id: instance.id,
     name: instance.tags['Name'] ?? null,
@@ -29,6 +36,7 @@ export function instanceJson(instance: Instance, cloud: Cloud, now: number): Rec
     private_address: privateAddress ?? null,
     public_address: publicAddress ?? null,
     volume_id: instance.volume_id,
+    ...hostJson(instance, hosts, cloud, now),
   };
 }
 

@@ -79,11 +79,11 @@ function answerOf(asked: Asked, box: Controlled): Ec2Answer {
   }
 }
 
-function performed(asked: Asked, { persistence }: Controlled): Branch {
+function performed(asked: Asked, { persistence, hosts }: Controlled): Branch {
   const { action, query } = asked;
   const { cloud } = persistence;
   const now = Date.now();
-  const call = { query, cloud, now };
+  const call = { query, cloud, hosts, now };
   if (action.kind === 'read') {
     query.knowsOnly([...everyCallHas, ...action.parameters]);
     const answer = action.run(call);

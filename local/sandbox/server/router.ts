@@ -26,17 +26,18 @@ export async function route(request: IncomingMessage, response: ServerResponse, 
   const [path = '', search = ''] = (request.url ?? '').split(/\?(.*)/s);
   const exchange = { request, response, requestId: randomUUID(), path, search };
   const body = await readBody(request);
-  if (path.startsWith(controlRoot)) toControl(exchange, body, box);
+  if (path.startsWith(controlRoot)) await toControl(exchange, body, box);
   else toEc2(exchange, body, box);
 }
 
-function toControl({ request, response, requestId, path }: Exchange, body: string | undefined, box: Controlled): void {
+async function toControl(exchange: Exchange, body: string | undefined, box: Controlled): Promise<void> {
+  const { request, response, requestId, path } = exchange;
   const asked = { method: request.method ?? '', path: path.slice(controlRoot.length), body: body ?? '', requestId };
   const send = (status: number, answer: unknown) =>
     write(response, requestId, status, jsonType, `${JSON.stringify(answer)}\n`);
   if (body === undefined) return send(413, { error: 'the body is longer than 64 kB' });
   try {
-    send(200, control(asked, box));
+    send(200, await control(asked, box));
   } catch (problem) {
     if (problem instanceof Rejection) return send(problem.status, { error: problem.message });
     process.stderr.write(`sandbox: ${asked.method} ${path} failed: ${String(problem)}\n`);

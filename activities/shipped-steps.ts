@@ -1,0 +1,56 @@
+// All ready steps of a member: those that Fermata ships, as far as config and the member ask for them, then its own.
+import type { MemberSettings } from '../domain/member.ts';
+import type { Policy } from '../domain/policy.ts';
+import type { ReadyStep } from '../domain/ready.ts';
+
+const SHIPPED = { retries: 2, when: 'every_boot', required: false } as const;
+const MINUTE_S = 60;
+const SHORTEST_ROUND_S = 1;
+const LONGEST_ROUND_S = 30;
+
+/** The steps of a member in their order; `guard` is the text of `guard.sh`. */
+export function readyStepsOf(settings: MemberSettings, policy: Policy, guard: string): readonly ReadyStep[] {
+  const { cloud, llmProvider, gitAccess, gitRepos, readySteps } = settings;
+  const { agentAuth, vcsToken } = policy.provision;
+  const auth = Object.hasOwn(agentAuth, llmProvider) ? agentAuth[llmProvider] : undefined;
+  return [
+    ...(cloud && cloud.guardMin !== null ? [guardStep(cloud.guardMin * MINUTE_S * policy.idle.timeScale, guard)] : []),
+    ...(auth ? [{ ...SHIPPED, name: 'agent_auth', kind: 'env' as const, secrets: auth, timeoutS: 30 }] : []),
+    ...(vcsToken && gitAccess !== null && gitRepos.length > 0 ? [tokenStep(vcsToken)] : []),
+    ...readySteps,
+  ];
+}
+
+function guardStep(limitS: number, script: string): ReadyStep {
+  const limit = Math.max(2, Math.round(limitS));
+  const round = Math.min(LONGEST_ROUND_S, Math.max(SHORTEST_ROUND_S, Math.floor(limit / 4)));
+  return {
+    ...SHIPPED,
+    name: 'dead_man_switch',
+    kind: 'exec',
+    command: `limit_s=${limit} round_s=${round}\n${script}`,
+    timeoutS: 30,
+  };
+}
+
+/** Git asks the helper for each request, so that a renewed token counts at once. */
+function tokenStep({ host, secret, expiresInS }: NonNullable<Policy['provision']['vcsToken']>): ReadyStep {
+  const helper = '!f() { echo username=x-access-token; echo "password=$(cat "$HOME/.fermata/vcs-token")"; }; f';
+  return {
+    ...SHIPPED,
+    name: 'vcs_token',
+    kind: 'exec',
+    command:
+      'umask 077 && mkdir -p "$HOME/.fermata" && printf %s "$VCS_TOKEN" >"$HOME/.fermata/vcs-token.part" && ' +
+      'mv -f "$HOME/.fermata/vcs-token.part" "$HOME/.fermata/vcs-token" && ' +
+      `git config --global 'credential.https://${host}.helper' '${helper}'`,
+    secrets: { VCS_TOKEN: secret },
+    timeoutS: 60,
+    expiresInS,
+  };
+}
+
+/** What a command that mints a token is told of the member that it is for. */
+export function secretContextOf({ name, gitAccess, gitRepos }: MemberSettings): Readonly<Record<string, string>> {
+  return { FERMATA_MEMBER: name, FERMATA_GIT_ACCESS: gitAccess ?? '', FERMATA_GIT_REPOS: gitRepos.join(',') };
+}

@@ -1,0 +1,213 @@
+// The idle sweep: looks at every member that is due, judges it, keeps the verdict, warns, and names the stops that are due.
+import { randomUUID } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { reaching } from '../clients/postgres.ts';
+import type { DueStop, SweepReport } from '../domain/activity.ts';
+import type { Instance } from '../domain/instance.ts';
+import type { Judgement } from '../domain/idle.ts';
+import { judge } from '../domain/idle.ts';
+import type { CloudBlock } from '../domain/member.ts';
+import type { Policy } from '../domain/policy.ts';
+import { idleRuleOf } from '../domain/policy.ts';
+import type { Probe } from '../domain/probe.ts';
+import { usdPerHour } from '../domain/prices.ts';
+import type { Json } from '../domain/task.ts';
+import { leasesOn } from '../store/leases.ts';
+import type { MemberRow } from '../store/members.ts';
+import { noteMember, noteOnce } from '../store/member-events.ts';
+import { observeMember } from '../store/member-observed.ts';
+import {
+  dropOldVerdicts,
+  dueMembers,
+  forgetClocks,
+  isBeingStopped,
+  keepJudgement,
+  postpone,
+} from '../store/verdicts.ts';
+import { heartbeating } from './heartbeating.ts';
+import { gpuPercentOf, probeMember } from './probe-member.ts';
+import type { RemoteParts } from './remote-parts.ts';
+
+export interface SweepActivities {
+  /** One sweep; what it did not reach in its time is due first in the next one. */
+  sweepMembers(): Promise<SweepReport>;
+}
+
+export interface SweepParts extends RemoteParts {
+  readonly policy: Policy;
+}
+
+const MEMBERS_A_SWEEP = 5_000;
+/** A filter of EC2 takes so many values. */
+const IDS_A_CALL = 200;
+const PROBES_AT_ONCE = 24;
+/** A sweep ends before the next one begins. */
+const SWEEP_MS = 40_000;
+const MINUTE_MS = 60_000;
+/** A task that was named and is not to be seen after this was never started. */
+const STARTS_WITHIN_MS = 60_000;
+
+/** The activity of the cron workflow `sweepIdle`. */
+export function sweepActivities(parts: SweepParts): SweepActivities {
+  return { sweepMembers: () => heartbeating(() => sweep(parts)) };
+}
+
+async function sweep(parts: SweepParts): Promise<SweepReport> {
+  const { db } = parts.postgres;
+  const { cancellationSignal: signal } = Context.current();
+  const endAt = Date.now() + SWEEP_MS;
+  const due = await reaching(dueMembers(db, MEMBERS_A_SWEEP));
+  const { seen, calls } = await describeAll(parts, due, signal);
+  const asleep: string[] = [];
+  const awake: MemberRow[] = [];
+  for (const row of due) {
+    const instance = seen.get(row.target);
+    if (!instance) continue;
+    const observed = await keepSeen(parts, row, instance);
+    if (instance.state === 'running') awake.push(observed);
+    else asleep.push(row.id);
+  }
+  await reaching(forgetClocks(db, asleep));
+  const everyMs = MINUTE_MS * parts.policy.idle.timeScale;
+  // A little less than a minute, because a sweep is never quite on time.
+  await reaching(
+    postpone(
+      db,
+      due.flatMap(({ id }) => (awake.some((row) => row.id === id) ? [] : [id])),
+      everyMs * 0.9,
+    ),
+  );
+  const judged: Judged[] = [];
+  await eachOf(awake, PROBES_AT_ONCE, async (row) => {
+    if (Date.now() > endAt || signal.aborted) return;
+    judged.push(await judgeOne(parts, row));
+    await reaching(postpone(db, [row.id], everyMs * 0.9));
+  });
+  await reaching(dropOldVerdicts(db, parts.policy.idle.keepVerdictsMs));
+  return {
+    looked: due.length,
+    probed: judged.length,
+    unreachable: judged.filter(({ unreachable }) => unreachable).length,
+    warned: judged.filter(({ judgement }) => judgement.next === 'warn').length,
+    calls,
+    stops: judged.flatMap(({ stop }) => (stop ? [stop] : [])),
+  };
+}
+
+/** Nothing is written about a machine that is as it was, which is nearly always so. */
+async function keepSeen({ postgres }: SweepParts, row: MemberRow, instance: Instance): Promise<MemberRow> {
+  const address = row.settings.address === 'private' ? instance.privateIp : instance.publicIp;
+  const same =
+    row.state === instance.state &&
+    row.instanceType === instance.type &&
+    row.launchedAt?.toISOString() === instance.launchTime &&
+    (address === null || row.address === address);
+  if (same) return row;
+  return reaching(postgres.transaction((db) => observeMember(db, row, instance, usdPerHour([instance.type]))));
+}
+
+/** One call for many instances of a region. A region that does not answer is left for the next sweep. */
+async function describeAll({ clouds }: SweepParts, rows: readonly MemberRow[], signal: AbortSignal) {
+  const places = new Map<string, { readonly cloud: CloudBlock; readonly rows: MemberRow[] }>();
+  for (const row of rows) {
+    const { cloud } = row.settings;
+    if (!cloud) continue;
+    const key = `${cloud.region} ${cloud.profile ?? ''}`;
+    const place = places.get(key) ?? { cloud, rows: [] };
+    place.rows.push(row);
+    places.set(key, place);
+  }
+  const seen = new Map<string, Instance>();
+  let calls = 0;
+  for (const { cloud, rows: there } of places.values()) {
+    const ec2 = clouds.of(cloud.region, cloud.profile);
+    for (let from = 0; from < there.length; from += IDS_A_CALL) {
+      const some = there.slice(from, from + IDS_A_CALL);
+      const ids = some.flatMap(({ settings }) => settings.cloud?.instanceId ?? []);
+      calls += 1;
+      const found = await ec2.findAll(ids, { signal }).catch(() => []);
+      const byId = new Map(found.map((instance) => [instance.id, instance]));
+      for (const row of some) {
+        const instance = byId.get(row.settings.cloud?.instanceId ?? '');
+        if (instance) seen.set(row.target, instance);
+      }
+    }
+  }
+  return { seen, calls };
+}
+
+interface Judged {
+  readonly judgement: Judgement;
+  readonly unreachable: boolean;
+  readonly stop: DueStop | undefined;
+}
+
+async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged> {
+  const { postgres, policy } = parts;
+  const { cloud, name } = row.settings;
+  if (!cloud) throw new Error(`member ${row.id} is no cloud machine`);
+  const rule = idleRuleOf(policy, cloud);
+  const probe = await probeMember(parts, row, rule);
+  // After the probe: whoever took the machine in the meantime is in the way of a stop.
+  const holders = (await reaching(leasesOn(postgres.db, [row.target]))).map(({ holder }) => holder);
+  const at = new Date();
+  const judgement = judge({
+    now: at.toISOString(),
+    registeredAt: row.registeredAt.toISOString(),
+    launchedAt: row.launchedAt?.toISOString() ?? null,
+    lastUseAt: row.lastUseAt?.toISOString() ?? null,
+    snoozedUntil: row.snoozedUntil?.toISOString() ?? null,
+    clocks: row.clocks,
+    holders,
+    probe,
+    policy: rule,
+  });
+  const stop = await reaching(
+    postgres.transaction(async (db) => {
+      const due = judgement.next === 'stop' || judgement.next === 'stop_max_run';
+      const asked = due && !(await isBeingStopped(db, row, STARTS_WITHIN_MS));
+      const taskId = asked ? randomUUID() : null;
+      const inputs = {
+        probe: plain(probe),
+        holders,
+        rule: plain(rule),
+        snoozed_until: row.snoozedUntil?.toISOString() ?? null,
+      };
+      await keepJudgement(db, row, { judgement, inputs, at, gpuPercent: gpuPercentOf(probe), stopTaskId: taskId });
+      await say(db, row, judgement);
+      if (taskId === null) return undefined;
+      const ifIdle = judgement.next === 'stop';
+      const by = ifIdle ? ('policy/idle' as const) : ('policy/max_run' as const);
+      return { taskId, name, tenant: row.tenant, instanceId: cloud.instanceId, by, ifIdle };
+    }),
+  );
+  return { judgement, unreachable: 'unreachable' in probe, stop };
+}
+
+async function say(db: Parameters<typeof noteMember>[0], row: MemberRow, judgement: Judgement): Promise<void> {
+  const { next, reasons, stopAt, cause } = judgement;
+  const why = reasons.slice(0, 6).join('; ');
+  const detail = { reasons, stop_at: stopAt, cause };
+  if (next === 'warn') {
+    const says = `${row.settings.name} will be stopped at ${stopAt ?? 'once'}: ${why}.`;
+    await noteMember(db, row, { by: 'policy/idle', kind: 'stop_warning', says, detail });
+  }
+  if (next === 'alert_unknown') {
+    const says = `It cannot be told whether ${row.settings.name} works, so it is left running: ${why}.`;
+    await noteOnce(db, row, { by: 'policy/idle', kind: 'idleness_unknown', says, detail });
+  }
+}
+
+/** A rule or a look as JSON. */
+function plain(value: Probe | object): Json {
+  const json: Json = JSON.parse(JSON.stringify(value));
+  return json;
+}
+
+async function eachOf<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const lanes = Array.from({ length: Math.min(atOnce, queue.length) }, async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  });
+  await Promise.all(lanes);
+}

@@ -1,0 +1,46 @@
+// Removing a member: its machine is stopped first, if that was asked for; keys and disks stay.
+import { z } from 'zod';
+import { usdPerHour } from '../domain/prices.ts';
+import { memberOf, memberRef } from './member.ts';
+import { changeOperation } from './operation.ts';
+import { stopStep } from './targets.ts';
+
+export const removeMember = changeOperation({
+  name: 'remove_member',
+  description: 'Remove a member, stopping its machine first if asked to',
+  effect: 'change',
+  params: z.strictObject({ member: memberRef, stop: z.boolean() }),
+  reads: ({ member }) => ({ kind: 'member', ref: member }),
+  plan: ({ member: ref, stop }, [instance], context) => {
+    const { id, target, settings } = memberOf(context, ref);
+    const runs = instance?.state === 'running' || instance?.state === 'pending';
+    const stops = stop && instance && runs ? [stopStep(instance, 0, context)] : [];
+    const price = instance && stops.length > 0 ? usdPerHour([instance.type]) : 0;
+    const left = runs && !stop ? ' Its machine is left running, and nobody will watch it.' : '';
+    return {
+      steps: [
+        ...stops,
+        {
+          id: 'forget',
+          batch: 1,
+          call: 'forget_member',
+          target,
+          args: { member: id },
+          saw: {},
+          says: `forget ${settings.name}`,
+          undo: { none: 'register it again' },
+          estimatedSeconds: 1,
+        },
+      ],
+      says: `${stops.length > 0 ? 'Stop the machine of' : 'Remove'} ${settings.name}${stops.length > 0 ? ' and remove it' : ''}.${left}`,
+      costUsdPerHour: price === null ? null : -price,
+      facts: { member: settings.name, stopped: stops.length > 0 },
+    };
+  },
+  result: (_, { facts }) => ({
+    status: 'REMOVED',
+    member: facts.member ?? null,
+    stopped: facts.stopped ?? false,
+    message: `Member '${String(facts.member)}' is removed${facts.stopped === true ? '; its machine is stopped' : ''}.`,
+  }),
+});

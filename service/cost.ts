@@ -1,0 +1,160 @@
+// What machines cost: the session that goes on, all that was seen, the budget, and the machine time of one task.
+import { reaching } from '../clients/postgres.ts';
+import type { BudgetState } from '../domain/budget.ts';
+import { budgetStart, judgeBudget } from '../domain/budget.ts';
+import type { Cost, CostWarning, Spent } from '../domain/cost.ts';
+import {
+  costOf,
+  costWarnings,
+  isBilled,
+  rateText,
+  sessionStart,
+  spentOn,
+  usdBetween,
+  usdOf,
+  usdText,
+} from '../domain/cost.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Policy } from '../domain/policy.ts';
+import type { PriceOverride } from '../domain/prices.ts';
+import { PRICES_AS_OF, priceOf, priceSource, rateOf } from '../domain/prices.ts';
+import { durationText } from '../domain/span.ts';
+import { isTerminal } from '../domain/task.ts';
+import type { BilledRow, SessionRow, Whose } from '../store/cost.ts';
+import { billedBetween, billedTime, ledgerStart, sessionsOf } from '../store/cost.ts';
+import { eventsOfTask } from '../store/events.ts';
+import type { LeaseRow } from '../store/leases.ts';
+import { findTask } from '../store/tasks.ts';
+import type { MemberRow } from './members.ts';
+import type { Service } from './open.ts';
+
+/** What reading costs takes. */
+export type CostParts = Pick<Service, 'postgres'> & { readonly policy: Pick<Policy, 'prices' | 'budgets'> };
+
+/** The session of a machine as it goes on; nothing for one of which nothing was seen. */
+export function sessionCost(session: SessionRow | undefined, now: string, prices: PriceOverride | undefined): Cost {
+  if (!session?.state || !session.seenAt || !isBilled({ state: session.state })) return costOf([], now);
+  const { seenAt, launchedAt, instanceType, usdPerHour } = session;
+  const from = sessionStart(seenAt.toISOString(), launchedAt?.toISOString() ?? null);
+  return costOf(
+    [{ from, to: null, usdPerHour: rateOf({ instanceType: instanceType ?? '', usdPerHour }, prices) }],
+    now,
+  );
+}
+
+/** What billed time cost, by today's knowledge of prices. */
+export function spentBy(rows: readonly BilledRow[], prices: PriceOverride | undefined): Spent {
+  return spentOn(rows.map((row) => ({ ms: row.ms, usdPerHour: rateOf(row, prices) })));
+}
+
+/** When something last used the machine, ISO: now while somebody holds it; null for never. */
+export function lastUseOf(
+  { lastUseAt, clocks }: Pick<MemberRow, 'lastUseAt' | 'clocks'>,
+  leases: readonly Pick<LeaseRow, 'mode'>[],
+  now: string,
+): string | null {
+  if (leases.some(({ mode }) => mode === 'shared')) return now;
+  const seen = [lastUseAt?.toISOString(), clocks?.lastSeenBusyAt].flatMap((at) => at ?? []).sort();
+  return seen.at(-1) ?? null;
+}
+
+/** The warnings that a member deserves now. */
+export function warningsOn(row: MemberRow, leases: readonly LeaseRow[], cost: Cost, now: string): CostWarning[] {
+  const lastUseAt = lastUseOf(row, leases, now);
+  return costWarnings(cost, { type: row.instanceType ?? 'this machine', lastUseAt, now });
+}
+
+export interface MemberCost extends Pick<Cost, 'usdPerHour' | 'sessionMs' | 'sessionUsd'> {
+  readonly sessionText: string;
+  /** Of all machine time since the ledger has it. */
+  readonly totalUsd: number | null;
+  readonly totalSince: Date | null;
+  readonly pricesAsOf: string;
+  /** Null for a price that config gives, and for one that nobody knows. */
+  readonly pricesRegion: string | null;
+  readonly priceSays: string;
+  readonly warnings: readonly CostWarning[];
+  readonly budget: BudgetState | null;
+}
+
+/** The cost of a cloud member. */
+export async function memberCost(
+  { postgres: { db }, policy: { prices, budgets } }: CostParts,
+  row: MemberRow,
+  { leases, now }: { readonly leases: readonly LeaseRow[]; readonly now: string },
+): Promise<MemberCost> {
+  const whose = { ids: [row.id] };
+  const [[session], total, totalSince, spent] = await reaching(
+    Promise.all([
+      sessionsOf(db, row.tenant, row.id),
+      billedTime(db, whose, null),
+      ledgerStart(db, row.id),
+      budgets.member && billedTime(db, whose, budgetStart(budgets.member.per, now)),
+    ]),
+  );
+  const cost = sessionCost(session, now, prices);
+  const { usdPerHour, sessionMs, sessionUsd } = cost;
+  const price = row.instanceType === null ? null : priceOf(row.instanceType, prices);
+  return {
+    usdPerHour,
+    sessionMs,
+    sessionUsd,
+    sessionText: sessionText(cost),
+    totalUsd: usdOf(spentBy(total, prices)),
+    totalSince,
+    pricesAsOf: price?.asOf ?? PRICES_AS_OF,
+    pricesRegion: price?.region ?? null,
+    priceSays: priceSource(price, row.settings.cloud?.region ?? ''),
+    warnings: warningsOn(row, leases, cost, now),
+    budget: budgets.member && spent ? judgeBudget(budgets.member, spentBy(spent, prices)) : null,
+  };
+}
+
+function sessionText({ running, sessionMs, sessionUsd, usdPerHour }: Cost): string {
+  if (!running) return 'It does not run: only its disks are billed.';
+  return `${usdText(sessionUsd)} in ${durationText(sessionMs)} at ${rateText(usdPerHour)}`;
+}
+
+/** How the budget of a tenant stands; null where it has none. */
+export async function tenantBudget(
+  { postgres: { db }, policy: { prices, budgets } }: CostParts,
+  tenant: string,
+  now: string,
+): Promise<BudgetState | null> {
+  if (!budgets.tenant) return null;
+  const whose: Whose = { tenant };
+  const rows = await reaching(billedTime(db, whose, budgetStart(budgets.tenant.per, now)));
+  return judgeBudget(budgets.tenant, spentBy(rows, prices));
+}
+
+export interface TaskCost {
+  /** Null for a task that uses no member. */
+  readonly memberId: string | null;
+  /** From when to when it had the member, ISO; null for not at all, and for still. */
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly usd: number | null;
+}
+
+/**
+ * What the machine of a task cost from the moment the task set about it until it ended, or until now. Tasks that share
+ * a machine each count all of it. Throws `TaskNotFound`.
+ */
+export async function taskCost(
+  { postgres: { db }, policy: { prices } }: CostParts,
+  tenant: string,
+  id: string,
+): Promise<TaskCost> {
+  const found = await reaching(findTask(db, tenant, id));
+  if (!found) throw new Failure('TaskNotFound', { id });
+  const memberId = found.row.plan?.needs?.memberId ?? null;
+  if (memberId === null) return { memberId, from: null, to: null, usd: 0 };
+  const events = await reaching(eventsOfTask(db, tenant, id));
+  const from = events.find(({ phase }) => phase === 'getting_ready' || phase === 'executing')?.at ?? null;
+  if (from === null) return { memberId, from, to: null, usd: 0 };
+  const to = events.findLast((event) => isTerminal(event.to))?.at ?? null;
+  const span = { from, to: to ?? found.now.toISOString() };
+  const stretches = await reaching(billedBetween(db, memberId, span));
+  const priced = stretches.map((stretch) => ({ ...stretch, usdPerHour: rateOf(stretch, prices) }));
+  return { memberId, from, to, usd: usdBetween(priced, span.from, span.to) };
+}

@@ -1,0 +1,104 @@
+// All members of a tenant at a glance, from the store alone: the sweep looks at the cloud, and each figure says how old it is.
+import { reaching } from '../clients/postgres.ts';
+import type { BudgetState } from '../domain/budget.ts';
+import { budgetStart, judgeBudget } from '../domain/budget.ts';
+import type { Cost } from '../domain/cost.ts';
+import { grouped } from '../domain/grouped.ts';
+import { billedTime, sessionsOf } from '../store/cost.ts';
+import type { LeaseRow } from '../store/leases.ts';
+import { leasesOn } from '../store/leases.ts';
+import type { MemberRow } from '../store/members.ts';
+import { listMembers } from '../store/members.ts';
+import type { CostParts } from './cost.ts';
+import { sessionCost, spentBy, tenantBudget, warningsOn } from './cost.ts';
+
+export interface FleetWarning {
+  readonly kind: string;
+  readonly says: string;
+}
+
+export interface FleetRow {
+  readonly row: MemberRow;
+  readonly cost: Cost;
+  readonly leases: readonly LeaseRow[];
+  readonly warnings: readonly FleetWarning[];
+}
+
+export interface FleetTotals {
+  readonly members: number;
+  readonly running: number;
+  /** Running machines whose price is not known: where there are any, the sums are not known either. */
+  readonly unpriced: number;
+  readonly usdPerHour: number | null;
+  readonly sessionUsd: number | null;
+}
+
+export interface Fleet {
+  /** When these figures were put together, ISO. */
+  readonly now: string;
+  /** Of the whole tenant, whatever the page. */
+  readonly totals: FleetTotals;
+  /** Of the tenant; null where it has none. */
+  readonly budget: BudgetState | null;
+  readonly rows: readonly FleetRow[];
+  readonly more: boolean;
+}
+
+/** A page of the fleet by name, in a handful of queries however many members there are. */
+export async function getFleet(
+  parts: CostParts,
+  tenant: string,
+  page: { readonly after?: string; readonly limit: number },
+): Promise<Fleet> {
+  const { db } = parts.postgres;
+  const { prices, budgets } = parts.policy;
+  const now = new Date().toISOString();
+  const [{ rows, more }, sessions, budget] = await reaching(
+    Promise.all([listMembers(db, tenant, page), sessionsOf(db, tenant), tenantBudget(parts, tenant, now)]),
+  );
+  const ids = rows.map(({ id }) => id);
+  const [leases, spent] = await reaching(
+    Promise.all([
+      rows.length === 0
+        ? []
+        : leasesOn(
+            db,
+            rows.map(({ target }) => target),
+          ),
+      budgets.member ? billedTime(db, { ids }, budgetStart(budgets.member.per, now)) : [],
+    ]),
+  );
+  const sessionById = new Map(sessions.map((session) => [session.id, session]));
+  const leasesOf = grouped(leases, ({ target }) => target);
+  const spentOf = grouped(spent, ({ memberId }) => memberId);
+  const budgetOf = (id: string): FleetWarning[] => {
+    if (!budgets.member) return [];
+    const { level, says } = judgeBudget(budgets.member, spentBy(spentOf.get(id) ?? [], prices));
+    return level === 'ok' ? [] : [{ kind: `budget_${level}`, says }];
+  };
+  return {
+    now,
+    totals: totalsOf(sessions.map((session) => sessionCost(session, now, prices))),
+    budget,
+    rows: rows.map((row) => {
+      const cost = sessionCost(sessionById.get(row.id), now, prices);
+      const held = leasesOf.get(row.target) ?? [];
+      return { row, cost, leases: held, warnings: [...warningsOn(row, held, cost, now), ...budgetOf(row.id)] };
+    }),
+    more,
+  };
+}
+
+function totalsOf(costs: readonly Cost[]): FleetTotals {
+  const running = costs.filter((cost) => cost.running);
+  const rates = running.flatMap(({ usdPerHour }) => usdPerHour ?? []);
+  const unpriced = running.length - rates.length;
+  const sum = (parts: readonly number[]) => (unpriced > 0 ? null : parts.reduce((total, part) => total + part, 0));
+  return {
+    members: costs.length,
+    running: running.length,
+    unpriced,
+    usdPerHour: sum(rates),
+    sessionUsd: sum(running.flatMap(({ sessionUsd }) => sessionUsd ?? [])),
+  };
+}

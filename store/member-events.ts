@@ -1,0 +1,50 @@
+// Queries on what happened to members: written once, never changed, read newest first.
+import { and, desc, eq, sql } from 'drizzle-orm';
+import type { Queries } from '../clients/postgres.ts';
+import type { JsonObject } from '../domain/task.ts';
+import { memberEvents } from './member-schema.ts';
+import type { MemberRow } from './members.ts';
+
+export type MemberEventRow = typeof memberEvents.$inferSelect;
+
+/** Notes something that happened to a member. */
+export async function noteMember(
+  db: Queries,
+  member: Pick<MemberRow, 'id' | 'tenant'>,
+  event: { readonly by: string; readonly kind: string; readonly says: string; readonly detail?: JsonObject },
+): Promise<void> {
+  const { by, kind, says, detail = {} } = event;
+  await db
+    .insert(memberEvents)
+    .values({ tenant: member.tenant, memberId: member.id, at: sql`clock_timestamp()`, by, kind, says, detail });
+}
+
+/** Notes it unless the very same was the last of its kind: what goes on being so is said once. */
+export async function noteOnce(
+  db: Queries,
+  member: Pick<MemberRow, 'id' | 'tenant'>,
+  event: { readonly by: string; readonly kind: string; readonly says: string; readonly detail?: JsonObject },
+): Promise<void> {
+  const [last] = await db
+    .select({ says: memberEvents.says })
+    .from(memberEvents)
+    .where(and(eq(memberEvents.memberId, member.id), eq(memberEvents.kind, event.kind)))
+    .orderBy(desc(memberEvents.id))
+    .limit(1);
+  if (last?.says !== event.says) await noteMember(db, member, event);
+}
+
+/** The events of a member, newest first. */
+export async function eventsOfMember(
+  db: Queries,
+  tenant: string,
+  id: string,
+  limit: number,
+): Promise<MemberEventRow[]> {
+  return db
+    .select()
+    .from(memberEvents)
+    .where(and(eq(memberEvents.memberId, id), eq(memberEvents.tenant, tenant)))
+    .orderBy(desc(memberEvents.id))
+    .limit(limit);
+}

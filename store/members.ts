@@ -1,0 +1,158 @@
+// Queries on members: register, find by id or name, list, change, remove, and what was observed of them.
+import { and, asc, eq, getTableColumns, gt, inArray, or, sql } from 'drizzle-orm';
+import type { Queries } from '../clients/postgres.ts';
+import type { MemberSettings } from '../domain/member.ts';
+import { isMemberId, memberTarget, nameKey } from '../domain/member.ts';
+import { clock } from './clock.ts';
+import { machineTime, members, readyRuns } from './member-schema.ts';
+
+export type MemberRow = typeof members.$inferSelect;
+
+export interface NewMember {
+  readonly id: string;
+  readonly tenant: string;
+  readonly by: string;
+  readonly settings: MemberSettings;
+}
+
+/** Which of the two things that must be unique is taken. */
+export type Taken = 'name' | 'instance';
+
+/** Registers a member. Returns what is taken instead when its name or its instance belongs to another one. */
+export async function insertMember(
+  db: Queries,
+  { id, tenant, by, settings }: NewMember,
+): Promise<MemberRow | { readonly taken: Taken; readonly by: string }> {
+  const target = memberTarget(id, settings.cloud);
+  const [row] = await db
+    .insert(members)
+    .values({
+      id,
+      tenant,
+      nameKey: nameKey(settings.name),
+      target,
+      settings,
+      registeredBy: by,
+      registeredAt: sql`clock_timestamp()`,
+      updatedAt: sql`clock_timestamp()`,
+      ...(settings.hostKey !== null && { hostKeys: [settings.hostKey], hostKeySource: 'given' as const }),
+    })
+    .onConflictDoNothing()
+    .returning();
+  if (row) return row;
+  return takenBy(db, tenant, settings, target, id);
+}
+
+async function takenBy(db: Queries, tenant: string, settings: MemberSettings, target: string, self: string) {
+  const [other] = await db
+    .select()
+    .from(members)
+    .where(
+      and(
+        sql`${members.id} <> ${self}`,
+        or(eq(members.target, target), and(eq(members.tenant, tenant), eq(members.nameKey, nameKey(settings.name)))),
+      ),
+    )
+    .limit(1);
+  // Another tenant's member is nobody's business but that it exists.
+  const by = other && other.tenant === tenant ? other.settings.name : 'another member';
+  return { taken: other?.target === target ? ('instance' as const) : ('name' as const), by };
+}
+
+/** A member of this tenant by id or by name, with PostgreSQL's clock. */
+export async function findMember(
+  db: Queries,
+  tenant: string,
+  ref: string,
+): Promise<(MemberRow & { readonly now: Date }) | undefined> {
+  const [row] = await db
+    .select({ ...getTableColumns(members), now: clock })
+    .from(members)
+    .where(and(eq(members.tenant, tenant), isMemberId(ref) ? eq(members.id, ref) : eq(members.nameKey, nameKey(ref))));
+  return row;
+}
+
+/** A member by its id, whoever's it is: for activities, which are handed ids by workflows. */
+export async function memberById(db: Queries, id: string): Promise<MemberRow | undefined> {
+  const [row] = await db.select().from(members).where(eq(members.id, id));
+  return row;
+}
+
+/** The members that these targets belong to, whoever's they are: an instance is one, whoever acts on it. */
+export async function membersOnTargets(db: Queries, targets: readonly string[]): Promise<MemberRow[]> {
+  if (targets.length === 0) return [];
+  return db
+    .select()
+    .from(members)
+    .where(inArray(members.target, [...targets]));
+}
+
+/** The member that an instance is registered as. */
+export async function memberOnInstance(
+  db: Queries,
+  tenant: string,
+  instanceId: string,
+): Promise<MemberRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(members)
+    .where(and(eq(members.tenant, tenant), sql`${members.settings}->'cloud'->>'instanceId' = ${instanceId}`));
+  return row;
+}
+
+/** A page of a tenant's members by name. */
+export async function listMembers(
+  db: Queries,
+  tenant: string,
+  { after, limit }: { readonly after?: string; readonly limit: number },
+): Promise<{ readonly rows: MemberRow[]; readonly more: boolean }> {
+  const rows = await db
+    .select()
+    .from(members)
+    .where(and(eq(members.tenant, tenant), after === undefined ? undefined : gt(members.nameKey, after)))
+    .orderBy(asc(members.nameKey))
+    .limit(limit + 1);
+  return { rows: rows.slice(0, limit), more: rows.length > limit };
+}
+
+/** Replaces the settings of a member that has not changed since it was read; what is taken instead, or undefined when it has. */
+export async function updateMember(
+  db: Queries,
+  row: MemberRow,
+  settings: MemberSettings,
+): Promise<MemberRow | { readonly taken: Taken; readonly by: string } | undefined> {
+  const clash = await db
+    .select({ id: members.id })
+    .from(members)
+    .where(
+      and(eq(members.tenant, row.tenant), eq(members.nameKey, nameKey(settings.name)), sql`${members.id} <> ${row.id}`),
+    );
+  if (clash.length > 0) return { taken: 'name', by: settings.name };
+  const rekeyed = settings.hostKey !== row.settings.hostKey;
+  const [changed] = await db
+    .update(members)
+    .set({
+      settings,
+      nameKey: nameKey(settings.name),
+      updatedAt: sql`clock_timestamp()`,
+      readyAt: null,
+      ...(rekeyed && {
+        hostKeys: settings.hostKey === null ? [] : [settings.hostKey],
+        hostKeySource: settings.hostKey === null ? null : ('given' as const),
+      }),
+    })
+    .where(and(eq(members.id, row.id), eq(members.updatedAt, row.updatedAt)))
+    .returning();
+  return changed;
+}
+
+/** Removes a member and what belongs to it alone; its events and its cost stay. */
+export async function deleteMember(db: Queries, id: string): Promise<boolean> {
+  await db.delete(readyRuns).where(eq(readyRuns.memberId, id));
+  await db
+    .update(machineTime)
+    .set({ toAt: sql`clock_timestamp()` })
+    .where(and(eq(machineTime.memberId, id), sql`${machineTime.toAt} is null`));
+  const gone = await db.delete(members).where(eq(members.id, id)).returning({ id: members.id });
+  return gone.length > 0;
+}

@@ -1,0 +1,107 @@
+// Queries of the idle sweep: members that are due, what was judged of each, and the verdicts that are kept.
+import { and, asc, desc, eq, inArray, lte, sql } from 'drizzle-orm';
+import type { Queries } from '../clients/postgres.ts';
+import type { Judgement } from '../domain/idle.ts';
+import type { JsonObject } from '../domain/task.ts';
+import { isTerminal } from '../domain/task.ts';
+import type { MemberRow } from './members.ts';
+import { members, verdicts } from './member-schema.ts';
+import { tasks } from './schema.ts';
+
+export type VerdictRow = typeof verdicts.$inferSelect;
+
+/** Cloud members, those first that are due longest. */
+export async function dueMembers(db: Queries, limit: number): Promise<MemberRow[]> {
+  return db
+    .select()
+    .from(members)
+    .where(and(sql`${members.settings}->'cloud' <> 'null'::jsonb`, lte(members.probeDueAt, sql`clock_timestamp()`)))
+    .orderBy(asc(members.probeDueAt))
+    .limit(limit);
+}
+
+/** Puts off the next look at these. */
+export async function postpone(db: Queries, ids: readonly string[], ms: number): Promise<void> {
+  if (ids.length === 0) return;
+  await db
+    .update(members)
+    .set({ probeDueAt: sql`clock_timestamp() + ${`${Math.round(ms)} milliseconds`}::interval` })
+    .where(inArray(members.id, [...ids]));
+}
+
+/** A machine that does not run has no idle time. */
+export async function forgetClocks(db: Queries, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await db
+    .update(members)
+    .set({ clocks: null, idleSince: null, stopAt: null, gpuPercent: null })
+    .where(inArray(members.id, [...ids]));
+}
+
+/** Keeps a judgement with all that went into it, and what the rule has to remember. Must run in a transaction. */
+export async function keepJudgement(
+  db: Queries,
+  member: MemberRow,
+  {
+    judgement,
+    inputs,
+    at,
+    gpuPercent,
+    stopTaskId,
+  }: {
+    readonly judgement: Judgement;
+    readonly inputs: JsonObject;
+    readonly at: Date;
+    readonly gpuPercent: number | null;
+    readonly stopTaskId: string | null;
+  },
+): Promise<void> {
+  const { verdict, next, reasons, clocks, idleSince, stopAt } = judgement;
+  await db.insert(verdicts).values({ memberId: member.id, at, verdict, next, reasons, inputs });
+  await db
+    .update(members)
+    .set({
+      clocks,
+      idleSince: idleSince === null ? null : new Date(idleSince),
+      stopAt: stopAt === null ? null : new Date(stopAt),
+      gpuPercent,
+      probedAt: at,
+      ...(stopTaskId !== null && { stopTaskId, stopAskedAt: at }),
+    })
+    .where(eq(members.id, member.id));
+}
+
+/** True while the task by which a policy last set about stopping the member has not ended. */
+export async function isBeingStopped(
+  db: Queries,
+  { stopTaskId, stopAskedAt }: MemberRow,
+  startsWithinMs: number,
+): Promise<boolean> {
+  if (stopTaskId === null) return false;
+  const [task] = await db.select({ status: tasks.status }).from(tasks).where(eq(tasks.id, stopTaskId));
+  if (task) return !isTerminal(task.status);
+  return stopAskedAt !== null && Date.now() - stopAskedAt.getTime() < startsWithinMs;
+}
+
+/** The verdicts on a member, newest first. */
+export async function verdictsOf(db: Queries, memberId: string, limit: number): Promise<VerdictRow[]> {
+  return db.select().from(verdicts).where(eq(verdicts.memberId, memberId)).orderBy(desc(verdicts.id)).limit(limit);
+}
+
+/** Drops verdicts that are older than they are kept, some thousand at a time. */
+export async function dropOldVerdicts(db: Queries, olderThanMs: number): Promise<void> {
+  await db.execute(sql`
+    delete from verdicts where id in (
+      select id from verdicts where at < clock_timestamp() - ${`${Math.round(olderThanMs)} milliseconds`}::interval
+      order by id limit 5000)`);
+}
+
+/** Holds warnings and stops of a member for a while. */
+export async function snoozeMember(db: Queries, id: string, ms: number): Promise<Date> {
+  const [row] = await db
+    .update(members)
+    .set({ snoozedUntil: sql`clock_timestamp() + ${`${Math.round(ms)} milliseconds`}::interval` })
+    .where(eq(members.id, id))
+    .returning({ until: members.snoozedUntil });
+  return row?.until ?? new Date();
+}

@@ -1,0 +1,83 @@
+// Ready steps on a machine of the sandbox: once per boot, recorded without secrets, required or not; and the guard.
+import { z } from 'zod';
+import { ask, ended, register, run } from '../kit/members.ts';
+import type { System } from '../kit/system.ts';
+import { startSystem } from '../kit/system.ts';
+import { until } from '../kit/until.ts';
+
+const CANARY = 'canary-5f1c9e-value';
+let system: System;
+beforeAll(async () => {
+  system = await startSystem({
+    env: { FERMATA_SECRET_TOKEN: CANARY },
+    config: {
+      idle: { time_scale: 0.01, cpu_busy_percent: null, network_busy_bytes_per_second: null },
+      provision: { agent_auth: { claude: { AGENT_KEY: { env: 'TOKEN' } } } },
+    },
+  });
+}, 60_000);
+afterAll(() => system.stop(), 30_000);
+
+const detail = z.looseObject({
+  ready_note: z.string().nullable(),
+  ready_runs: z.array(z.looseObject({ name: z.string(), ok: z.boolean(), output: z.string(), attempts: z.number() })),
+});
+const detailOf = async (ref: string) => detail.parse((await system.api.call('GET', `/api/v1/members/${ref}`)).body);
+
+test('steps run once per boot, in order, and leave what they are for', async () => {
+  await register(system, 'vm-dev-01', {
+    llm_provider: 'claude',
+    ready_steps: [
+      {
+        name: 'count',
+        kind: 'exec',
+        command: 'echo "$SECRET" >>boots; echo "with $SECRET"',
+        secrets: { SECRET: { env: 'TOKEN' } },
+      },
+      { name: 'motd', kind: 'put_file', path: 'conf/motd', content: "it's\n", mode: '0640' },
+      { name: 'netrc', kind: 'secret_file', path: '.netrc', secrets: { VALUE: { env: 'TOKEN' } } },
+      { name: 'vars', kind: 'env', content: "GREETING=it's me" },
+    ],
+  });
+  const command = 'wc -l <boots; stat -c %a .netrc conf/motd; cat conf/motd; echo "$GREETING ${#AGENT_KEY}"';
+  const first = await run(system, 'vm-dev-01', command, { run_from: '/tmp/..' });
+  expect(first).toMatchObject({ status: 'COMPLETED' });
+  const home = await run(system, 'vm-dev-01', `cd ~; ${command}`);
+  expect(home.result).toMatchObject({ stdout: `1\n600\n640\nit's\nit's me ${CANARY.length}\n`, exit_code: 0 });
+  const { ready_runs: runs } = await detailOf('vm-dev-01');
+  expect(runs.map(({ name, ok }) => [name, ok])).toEqual([
+    ['agent_auth', true],
+    ['count', true],
+    ['motd', true],
+    ['netrc', true],
+    ['vars', true],
+  ]);
+  expect(runs.find(({ name }) => name === 'count')?.output).toBe('with [secret]\n');
+  await ended(system, await ask(system, 'vm-dev-01', 'provision', { steps: ['count'] }));
+  expect((await run(system, 'vm-dev-01', 'wc -l <~/boots')).result).toMatchObject({ stdout: '2\n' });
+}, 90_000);
+
+test('a required step that fails keeps the command from running; one that is not is a note', async () => {
+  const step = { name: 'driver', kind: 'exec', command: 'echo no driver >&2; exit 7', retries: 1 };
+  await register(system, 'vm-prod-02', { ready_steps: [{ ...step, required: true }] });
+  const refused = await run(system, 'vm-prod-02', 'touch ~/ran');
+  expect(refused).toMatchObject({ status: 'FAILED', error: expect.stringContaining('no driver') });
+  await system.api.call('PATCH', '/api/v1/members/vm-prod-02', { ready_steps: [{ ...step, required: false }] });
+  expect((await run(system, 'vm-prod-02', 'ls ~/ran || echo clean')).result).toMatchObject({ stdout: 'clean\n' });
+  const { ready_note: note, ready_runs: runs } = await detailOf('vm-prod-02');
+  expect(note).toContain('ready step driver failed');
+  expect(runs).toEqual([expect.objectContaining({ name: 'driver', ok: false, attempts: 2 })]);
+}, 90_000);
+
+test('a machine whose controller is gone shuts itself down', async () => {
+  await register(system, 'vm-staging-01', { cloud_guard_min: 5, cloud_idle_timeout_min: 1440 });
+  await run(system, 'vm-staging-01', 'true');
+  expect((await detailOf('vm-staging-01')).ready_runs).toEqual([
+    expect.objectContaining({ name: 'dead_man_switch', ok: true }),
+  ]);
+  await system.worker.kill9();
+  await until('it shuts itself down', async () => (await system.cloud.stateOf('vm-staging-01')) === 'stopped', 40_000);
+  expect(system.cloud.effects('SandboxShutdown')).toHaveLength(1);
+  expect(system.cloud.effects('StopInstances')).toEqual([]);
+  await system.worker.start();
+}, 90_000);
