@@ -24,6 +24,8 @@ export interface MemberParts {
 }
 
 const SCAN_MS = 10_000;
+/** Where a machine is that does not answer is looked up no more often than this. */
+const LOOK_AGAIN_MS = 15_000;
 
 /** The row of a member. Throws `MemberNotFound` when it was removed meanwhile. */
 export async function memberRow({ postgres }: Pick<MemberParts, 'postgres'>, memberId: string): Promise<MemberRow> {
@@ -120,4 +122,20 @@ export async function noteChangedKey({ postgres }: MemberParts, row: MemberRow, 
   if (!(error instanceof Failure) || error.type !== 'HostKeyChanged') return;
   const says = `Refused: ${error.message}`;
   await reaching(noteOnce(postgres.db, row, { by: 'fermata', kind: 'host_key_changed', says }));
+}
+
+/**
+ * Learns from a failure on the way to a member, for the next try: a host key that is not its own is noted, and its
+ * instance is looked at, since one that somebody else stopped and started has another address.
+ */
+export async function learnFrom(parts: MemberParts, row: MemberRow, error: unknown): Promise<void> {
+  await noteChangedKey(parts, row, error);
+  const seenMs = row.observedAt === null ? Infinity : Date.now() - row.observedAt.getTime();
+  if (!(error instanceof Failure) || error.type !== 'SshUnreachable' || seenMs < LOOK_AGAIN_MS) return;
+  try {
+    await lookAt(parts, row);
+  } catch (trouble) {
+    // What is thrown on is that the machine was not reached.
+    if (!(trouble instanceof Failure)) throw trouble;
+  }
 }

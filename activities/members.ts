@@ -6,6 +6,7 @@ import { reaching } from '../clients/postgres.ts';
 import type { MemberLook, ReadyWish } from '../domain/activity.ts';
 import { Failure, failureRow } from '../domain/failures.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { MemberRow } from '../store/members.ts';
 import { markMemberReady } from '../store/member-observed.ts';
 import { earliestRenewal } from '../store/ready-runs.ts';
 import { heartbeating } from './heartbeating.ts';
@@ -14,7 +15,7 @@ import { addressOf, lookAt, memberRow, noteChangedKey } from './member-access.ts
 import { BOOT_ID_COMMAND } from './remote/boot-id.ts';
 
 export interface MemberActivities {
-  /** Asks the workflow of the member; `ready` when it was found ready a moment ago, so that nobody has to wait. */
+  /** Asks the workflow of the member; `ready` when it was found ready a moment ago and still runs, so that nobody has to wait. */
   askReady(wish: ReadyWish): Promise<{ readonly ready: boolean }>;
   /** What the cloud shows of its machine. Throws `MemberNotFound`. */
   lookAtMember(input: { readonly memberId: string }): Promise<MemberLook>;
@@ -41,6 +42,7 @@ function readyWorkflowId(memberId: string): string {
 
 /** A member found ready later than this is not looked at again: a command brings its own look. */
 const FRESH_MS = 30_000;
+const LOOK_MS = 15_000;
 const HANDSHAKE_MS = 10_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8_000;
@@ -51,8 +53,7 @@ export function memberActivities(parts: ReadyParts): MemberActivities {
   return {
     askReady: atEdge(async (wish) => {
       const row = await memberRow(parts, wish.memberId);
-      const readySince = row.readyAt === null ? Infinity : Date.now() - row.readyAt.getTime();
-      if (wish.provision === undefined && readySince < FRESH_MS) return { ready: true };
+      if (wish.provision === undefined && isFresh(row) && isFresh(await lookNow(parts, row))) return { ready: true };
       await workflows.signalWithStart('readyMember', {
         workflowId: readyWorkflowId(wish.memberId),
         taskQueue,
@@ -64,7 +65,7 @@ export function memberActivities(parts: ReadyParts): MemberActivities {
       return { ready: false };
     }),
     lookAtMember: atEdge(async ({ memberId }) => {
-      const row = await lookAt(parts, await memberRow(parts, memberId), AbortSignal.timeout(15_000));
+      const row = await lookNow(parts, await memberRow(parts, memberId));
       const { tenant, settings, state } = row;
       const instanceId = settings.cloud?.instanceId ?? null;
       return { name: settings.name, tenant, instanceId, state: instanceId === null ? null : state };
@@ -75,6 +76,15 @@ export function memberActivities(parts: ReadyParts): MemberActivities {
       return { renewAt: await reaching(earliestRenewal(postgres.db, memberId)) };
     }),
   };
+}
+
+function isFresh({ readyAt }: MemberRow): boolean {
+  return readyAt !== null && Date.now() - readyAt.getTime() < FRESH_MS;
+}
+
+/** A machine that was stopped or started since is no longer ready, and only the cloud knows. */
+function lookNow(parts: ReadyParts, row: MemberRow): Promise<MemberRow> {
+  return lookAt(parts, row, AbortSignal.timeout(LOOK_MS));
 }
 
 /** Tries until the machine can be logged in to, or its time is over; looks at its address again each time. */

@@ -1,9 +1,12 @@
 // One look at a machine by SSH: what the probe shows, or that the machine could not be reached, never a throw.
 import { Failure } from '../domain/failures.ts';
 import type { IdlePolicy } from '../domain/idle-policy.ts';
+import type { Policy } from '../domain/policy.ts';
 import type { Probe } from '../domain/probe.ts';
+import { redactedHead } from '../domain/secret.ts';
 import type { MemberRow } from '../store/members.ts';
 import { addressOf, noteChangedKey } from './member-access.ts';
+import { secretsOn } from './member-secrets.ts';
 import { parseProbe, probeCommand } from './remote/probe.ts';
 import type { RemoteParts } from './remote-parts.ts';
 
@@ -14,7 +17,11 @@ const ANSWER_BYTES = 65_536;
 const CUSTOM_TIMEOUT_S = 5;
 
 /** Probes a member that runs. */
-export async function probeMember(parts: RemoteParts, row: MemberRow, rule: IdlePolicy): Promise<Probe> {
+export async function probeMember(
+  parts: RemoteParts & { readonly policy: Policy },
+  row: MemberRow,
+  rule: IdlePolicy,
+): Promise<Probe> {
   const command = row.settings.cloud?.activityCommand ?? null;
   const request = {
     processNames: rule.processNames,
@@ -26,7 +33,9 @@ export async function probeMember(parts: RemoteParts, row: MemberRow, rule: Idle
     const ran = await parts.ssh.run(address, { ...call, timeoutMs: limitMs + WAY_MS, capBytes: ANSWER_BYTES });
     if (ran.stdout === '' && ran.code !== 0)
       return { unreachable: ran.lost ?? `the probe ended with ${ran.code ?? '?'}` };
-    return parseProbe(ran.stdout, { request, at: new Date().toISOString() });
+    const probe = parseProbe(ran.stdout, { request, at: new Date().toISOString() });
+    if (!('customSays' in probe) || probe.customSays === '') return probe;
+    return { ...probe, customSays: redactedHead(probe.customSays, await secretsOn(parts, row, 'leave')) };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     await noteChangedKey(parts, row, error);

@@ -11,13 +11,15 @@ import { canonical } from '../domain/plan.ts';
 import type { ReadyStep } from '../domain/ready.ts';
 import { isDue, renewalOf } from '../domain/ready.ts';
 import { retryDelayMs } from '../domain/retry.ts';
-import { redacted } from '../domain/secret.ts';
+import { redacted, redactedHead } from '../domain/secret.ts';
 import type { MemberRow } from '../store/members.ts';
 import { keepReadyRun, readyRunsOf } from '../store/ready-runs.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { DueStep } from './shipped-steps.ts';
 import { readyStepsOf, secretContextOf } from './shipped-steps.ts';
 import type { RemoteParts } from './remote-parts.ts';
 import { addressOf, memberRow } from './member-access.ts';
+import { rememberSecrets, secretsOn } from './member-secrets.ts';
 import { heartbeating } from './heartbeating.ts';
 import { atEdge } from './members.ts';
 import { readyCommand } from './remote/ready-command.ts';
@@ -113,7 +115,7 @@ interface Tried {
   readonly output: string;
 }
 
-async function once(parts: ReadyStepParts, row: MemberRow, step: ReadyStep): Promise<Tried> {
+async function once(parts: ReadyStepParts, row: MemberRow, step: DueStep): Promise<Tried> {
   const values: string[] = [];
   try {
     const secrets: Record<string, string> = {};
@@ -122,9 +124,16 @@ async function once(parts: ReadyStepParts, row: MemberRow, step: ReadyStep): Pro
       values.push(value);
       secrets[name] = value;
     }
+    for (const [name, grant] of Object.entries(step.minted ?? {})) {
+      const value = await parts.secrets.mint(grant);
+      values.push(value);
+      secrets[name] = value;
+    }
+    rememberSecrets(row.id, step.name, secrets);
+    values.push(...(await secretsOn(parts, row, 'leave')));
     const address = await addressOf(parts, row);
     const ran = await run(parts, address, step, secrets);
-    const output = redacted(`${ran.stdout}${ran.stderr}`, values).slice(-SHOWN_CHARACTERS);
+    const output = `${redactedHead(ran.stdout, values)}${redactedHead(ran.stderr, values)}`.slice(-SHOWN_CHARACTERS);
     if (ran.code === null) return { ok: false, exitCode: null, output: `${output}\nno answer (${ran.lost ?? 'lost'})` };
     return { ok: ran.code === 0, exitCode: ran.code, output };
   } catch (error) {

@@ -1,7 +1,15 @@
 // All ready steps of a member: those that Fermata ships, as far as config and the member ask for them, then its own.
+import type { GithubGrant } from '../domain/github-app.ts';
+import { grantFor } from '../domain/github-app.ts';
 import type { MemberSettings } from '../domain/member.ts';
-import type { Policy } from '../domain/policy.ts';
+import type { Policy, VcsToken } from '../domain/policy.ts';
 import type { ReadyStep } from '../domain/ready.ts';
+
+/** A step to perform. Tokens that are made just before it are in shipped steps alone: a member's own have no such field. */
+export type DueStep = ReadyStep & {
+  /** By the name of the variable that gets it. */
+  readonly minted?: Readonly<Record<string, GithubGrant>>;
+};
 
 const SHIPPED = { retries: 2, when: 'every_boot', required: false } as const;
 const MINUTE_S = 60;
@@ -9,14 +17,14 @@ const SHORTEST_ROUND_S = 1;
 const LONGEST_ROUND_S = 30;
 
 /** The steps of a member in their order; `guard` is the text of `guard.sh`. */
-export function readyStepsOf(settings: MemberSettings, policy: Policy, guard: string): readonly ReadyStep[] {
+export function readyStepsOf(settings: MemberSettings, policy: Policy, guard: string): readonly DueStep[] {
   const { cloud, llmProvider, gitAccess, gitRepos, readySteps } = settings;
   const { agentAuth, vcsToken } = policy.provision;
   const auth = Object.hasOwn(agentAuth, llmProvider) ? agentAuth[llmProvider] : undefined;
   return [
     ...(cloud && cloud.guardMin !== null ? [guardStep(cloud.guardMin * MINUTE_S * policy.idle.timeScale, guard)] : []),
     ...(auth ? [{ ...SHIPPED, name: 'agent_auth', kind: 'env' as const, secrets: auth, timeoutS: 30 }] : []),
-    ...(vcsToken && gitAccess !== null && gitRepos.length > 0 ? [tokenStep(vcsToken)] : []),
+    ...(vcsToken && gitAccess !== null && gitRepos.length > 0 ? [tokenStep(vcsToken, gitAccess, gitRepos)] : []),
     ...readySteps,
   ];
 }
@@ -34,7 +42,12 @@ function guardStep(limitS: number, script: string): ReadyStep {
 }
 
 /** Git asks the helper for each request, so that a renewed token counts at once. */
-function tokenStep({ host, secret, expiresInS }: NonNullable<Policy['provision']['vcsToken']>): ReadyStep {
+function tokenStep(
+  token: VcsToken,
+  access: NonNullable<MemberSettings['gitAccess']>,
+  repositories: readonly string[],
+): DueStep {
+  const { host, expiresInS } = token;
   const helper = '!f() { echo username=x-access-token; echo "password=$(cat "$HOME/.fermata/vcs-token")"; }; f';
   return {
     ...SHIPPED,
@@ -44,7 +57,9 @@ function tokenStep({ host, secret, expiresInS }: NonNullable<Policy['provision']
       'umask 077 && mkdir -p "$HOME/.fermata" && printf %s "$VCS_TOKEN" >"$HOME/.fermata/vcs-token.part" && ' +
       'mv -f "$HOME/.fermata/vcs-token.part" "$HOME/.fermata/vcs-token" && ' +
       `git config --global 'credential.https://${host}.helper' '${helper}'`,
-    secrets: { VCS_TOKEN: secret },
+    ...('secret' in token
+      ? { secrets: { VCS_TOKEN: token.secret } }
+      : { minted: { VCS_TOKEN: grantFor(token.githubApp, access, repositories) } }),
     timeoutS: 60,
     expiresInS,
   };

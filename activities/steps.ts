@@ -4,53 +4,14 @@ import type { Postgres } from '../clients/postgres.ts';
 import { reaching } from '../clients/postgres.ts';
 import type { StepInput } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
-import { regionOf } from '../domain/instance.ts';
 import type { Step, StepOutcome } from '../domain/plan.ts';
 import { leaseModeOf } from '../domain/plan.ts';
 import type { StepMark } from '../store/steps.ts';
 import { claimStep, findMark, markAnswered, unmark } from '../store/steps.ts';
 import { attempt, isShuttingDown } from './attempt.ts';
-import type { SweepParts as StepParts } from './sweep.ts';
-import { useOf } from './use-of.ts';
-import { commandRunner } from './steps/command.ts';
-import { forgetRunner } from './steps/forget.ts';
-import { getRunner } from './steps/get-file.ts';
-import { startRunner, stopRunner } from './steps/power.ts';
-import { putRunner } from './steps/put-file.ts';
-import { rebootRunner } from './steps/reboot.ts';
 import type { Look, StepRunner } from './steps/runner.ts';
-import { tagRunner } from './steps/tag.ts';
-import { terminateRunner } from './steps/terminate.ts';
-
-const CLOUD_RUNNERS = {
-  start_instance: startRunner,
-  reboot_instance: rebootRunner,
-  terminate_instance: terminateRunner,
-  set_tag: tagRunner,
-} as const;
-
-/** The runner of a step, on the cloud or the member that it is about. */
-function runnerOf(parts: StepParts, taskId: string, step: Step): StepRunner {
-  const { call } = step;
-  switch (call) {
-    case 'run_command':
-      return commandRunner(parts, taskId);
-    case 'stop_instance':
-      return stopRunner(ec2Of(parts, step), (stop) => useOf(parts, stop));
-    case 'forget_member':
-      return forgetRunner(parts);
-    case 'put_file':
-      return putRunner(parts, taskId);
-    case 'get_file':
-      return getRunner(parts, taskId);
-    default:
-      return CLOUD_RUNNERS[call](ec2Of(parts, step));
-  }
-}
-
-function ec2Of({ clouds }: StepParts, { target, args }: Step) {
-  return clouds.of(regionOf(target), typeof args.profile === 'string' ? args.profile : null);
-}
+import { runnerOf } from './steps/runners.ts';
+import type { SweepParts } from './sweep.ts';
 
 /** Looks come quickly at first and then rarely, because EC2 counts calls. */
 const FIRST_PAUSE_MS = 150;
@@ -72,7 +33,7 @@ export interface StepActivities {
 }
 
 /** The activities of steps, on a cloud and a store. */
-export function stepActivities(parts: StepParts): StepActivities {
+export function stepActivities(parts: SweepParts): StepActivities {
   const { postgres } = parts;
   const { db } = postgres;
   return {

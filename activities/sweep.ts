@@ -12,10 +12,13 @@ import { idleRuleOf } from '../domain/policy.ts';
 import type { Probe } from '../domain/probe.ts';
 import { usdPerHour } from '../domain/prices.ts';
 import type { Json } from '../domain/task.ts';
+import { workflowIdOf } from '../domain/task.ts';
+import { dropOldBlobs } from '../store/blobs.ts';
 import { leasesOn } from '../store/leases.ts';
 import type { MemberRow } from '../store/members.ts';
 import { noteMember, noteOnce } from '../store/member-events.ts';
 import { observeMember } from '../store/member-observed.ts';
+import { markSeen } from '../store/sightings.ts';
 import {
   dropOldVerdicts,
   dueMembers,
@@ -24,6 +27,7 @@ import {
   keepJudgement,
   postpone,
 } from '../store/verdicts.ts';
+import { budgetStops } from './budgets.ts';
 import { heartbeating } from './heartbeating.ts';
 import { gpuPercentOf, probeMember } from './probe-member.ts';
 import type { RemoteParts } from './remote-parts.ts';
@@ -67,6 +71,7 @@ async function sweep(parts: SweepParts): Promise<SweepReport> {
     if (instance.state === 'running') awake.push(observed);
     else asleep.push(row.id);
   }
+  await reaching(markSeen(db, [...asleep, ...awake.map(({ id }) => id)]));
   await reaching(forgetClocks(db, asleep));
   const everyMs = MINUTE_MS * parts.policy.idle.timeScale;
   // A little less than a minute, because a sweep is never quite on time.
@@ -80,22 +85,26 @@ async function sweep(parts: SweepParts): Promise<SweepReport> {
   const judged: Judged[] = [];
   await eachOf(awake, PROBES_AT_ONCE, async (row) => {
     if (Date.now() > endAt || signal.aborted) return;
-    judged.push(await judgeOne(parts, row));
+    const one = await judgeOne(parts, row);
+    if (one) judged.push(one);
     await reaching(postpone(db, [row.id], everyMs * 0.9));
   });
+  // After the others, so that no member is stopped by two tasks.
+  const overBudget = await budgetStops(parts, awake);
   await reaching(dropOldVerdicts(db, parts.policy.idle.keepVerdictsMs));
+  await reaching(dropOldBlobs(db));
   return {
     looked: due.length,
     probed: judged.length,
     unreachable: judged.filter(({ unreachable }) => unreachable).length,
     warned: judged.filter(({ judgement }) => judgement.next === 'warn').length,
     calls,
-    stops: judged.flatMap(({ stop }) => (stop ? [stop] : [])),
+    stops: [...judged.flatMap(({ stop }) => (stop ? [stop] : [])), ...overBudget],
   };
 }
 
 /** Nothing is written about a machine that is as it was, which is nearly always so. */
-async function keepSeen({ postgres }: SweepParts, row: MemberRow, instance: Instance): Promise<MemberRow> {
+async function keepSeen({ postgres, policy }: SweepParts, row: MemberRow, instance: Instance): Promise<MemberRow> {
   const address = row.settings.address === 'private' ? instance.privateIp : instance.publicIp;
   const same =
     row.state === instance.state &&
@@ -103,7 +112,8 @@ async function keepSeen({ postgres }: SweepParts, row: MemberRow, instance: Inst
     row.launchedAt?.toISOString() === instance.launchTime &&
     (address === null || row.address === address);
   if (same) return row;
-  return reaching(postgres.transaction((db) => observeMember(db, row, instance, usdPerHour([instance.type]))));
+  const rate = usdPerHour([instance.type], policy.prices);
+  return reaching(postgres.transaction((db) => observeMember(db, row, instance, rate)));
 }
 
 /** One call for many instances of a region. A region that does not answer is left for the next sweep. */
@@ -142,14 +152,17 @@ interface Judged {
   readonly stop: DueStop | undefined;
 }
 
-async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged> {
+/** Undefined when another sweep has judged it meanwhile: that one knows more. */
+async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged | undefined> {
   const { postgres, policy } = parts;
   const { cloud, name } = row.settings;
   if (!cloud) throw new Error(`member ${row.id} is no cloud machine`);
   const rule = idleRuleOf(policy, cloud);
   const probe = await probeMember(parts, row, rule);
-  // After the probe: whoever took the machine in the meantime is in the way of a stop.
-  const holders = (await reaching(leasesOn(postgres.db, [row.target]))).map(({ holder }) => holder);
+  // After the probe: whoever took the machine in the meantime is in the way of a stop. A stop of ours is no use of it.
+  const stopping = row.stopTaskId === null ? undefined : workflowIdOf(row.stopTaskId);
+  const leases = await reaching(leasesOn(postgres.db, [row.target]));
+  const holders = leases.flatMap(({ holder }) => (holder === stopping ? [] : [holder]));
   const at = new Date();
   const judgement = judge({
     now: at.toISOString(),
@@ -162,7 +175,7 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged> {
     probe,
     policy: rule,
   });
-  const stop = await reaching(
+  return reaching(
     postgres.transaction(async (db) => {
       const due = judgement.next === 'stop' || judgement.next === 'stop_max_run';
       const asked = due && !(await isBeingStopped(db, row, STARTS_WITHIN_MS));
@@ -173,15 +186,16 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged> {
         rule: plain(rule),
         snoozed_until: row.snoozedUntil?.toISOString() ?? null,
       };
-      await keepJudgement(db, row, { judgement, inputs, at, gpuPercent: gpuPercentOf(probe), stopTaskId: taskId });
+      const judged = { judgement, inputs, at, gpuPercent: gpuPercentOf(probe), stopTaskId: taskId };
+      if (!(await keepJudgement(db, row, judged))) return undefined;
       await say(db, row, judgement);
-      if (taskId === null) return undefined;
       const ifIdle = judgement.next === 'stop';
       const by = ifIdle ? ('policy/idle' as const) : ('policy/max_run' as const);
-      return { taskId, name, tenant: row.tenant, instanceId: cloud.instanceId, by, ifIdle };
+      const stop =
+        taskId === null ? undefined : { taskId, name, tenant: row.tenant, instanceId: cloud.instanceId, by, ifIdle };
+      return { judgement, unreachable: 'unreachable' in probe, stop };
     }),
   );
-  return { judgement, unreachable: 'unreachable' in probe, stop };
 }
 
 async function say(db: Parameters<typeof noteMember>[0], row: MemberRow, judgement: Judgement): Promise<void> {

@@ -1,6 +1,6 @@
 // Reads a JSON body the way callers of the contract know it, and nothing that could not be stored or shown again.
 import express from 'express';
-import type { Request } from 'express';
+import type { Request, RequestHandler } from 'express';
 import type { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
 import type { Json } from '../domain/task.ts';
@@ -15,6 +15,18 @@ export const rawBody = express.raw({
   type: ({ method }) => method === 'POST' || method === 'PATCH',
   limit: BODY_LIMIT,
 });
+
+/** A client that is slower than this at sending a few kilobytes is no client, ms. */
+const BODY_MS = 20_000;
+
+/** Gives a JSON body its time; a route that takes a stream has the server's. */
+export const hurry: RequestHandler = (request, _response, next) => {
+  if (request.method === 'POST' || request.method === 'PATCH') {
+    const timer = setTimeout(() => request.socket.destroy(), BODY_MS);
+    request.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
+  }
+  next();
+};
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 

@@ -1,6 +1,7 @@
 // The queries and answers of the fleet, of costs and of findings, as schemas.
 import { z } from 'zod';
 import { FINDING_KINDS } from '../domain/finding.ts';
+import { isTime } from '../domain/text.ts';
 
 const isoTime = z.iso.datetime();
 const usd = z.number().nullable();
@@ -86,7 +87,7 @@ export const taskCostAnswer = z
   .meta({ id: 'TaskCost' });
 
 /** What a cursor of the list of findings holds: when its finding was first seen, the kind and the subject. */
-const place = z.tuple([isoTime, z.string().max(64), z.string().max(400)]);
+const place = z.tuple([z.string().refine(isTime), z.enum(FINDING_KINDS), z.string().regex(/^[ -~]{1,400}$/)]);
 
 const cursor = z
   .string()

@@ -55,18 +55,18 @@ export function fleetOf({ now, totals, budget, rows }: Fleet) {
 }
 
 function rowOf({ row, cost, leases, warnings }: FleetRow, now: Date) {
-  const { settings, state, launchedAt } = row;
+  const { name, inCloud, state, launchedAt } = row;
   const uptimeS = state === 'running' ? ageOf(launchedAt, now) : null;
   return {
     member_id: row.id,
-    friendly_name: settings.name,
+    friendly_name: name,
     state,
     instance_type: row.instanceType,
     uptime_s: uptimeS,
     uptime_text: uptimeS === null ? null : spanText(uptimeS * 1000),
     // Of a machine that is not in the cloud nobody knows what it costs.
-    usd_per_hour: settings.cloud ? usd(cost.usdPerHour) : null,
-    session_usd: settings.cloud ? usd(cost.sessionUsd) : null,
+    usd_per_hour: inCloud ? usd(cost.usdPerHour) : null,
+    session_usd: inCloud ? usd(cost.sessionUsd) : null,
     gpu_percent: row.gpuPercent,
     idle_since: iso(row.idleSince),
     stop_at: iso(row.stopAt),

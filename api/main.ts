@@ -10,6 +10,9 @@ import { knowsSearchAttributes } from '../service/ready.ts';
 import { prepareStore, waitFor } from '../service/wait.ts';
 import { createApp } from './app.ts';
 
+/** A file of 64 MiB over a slow line; bodies of JSON have a bound of their own. */
+const UPLOAD_MS = 600_000;
+
 /** Requests that are being answered when the process is told to stop get this long, ms. */
 const DRAIN_MS = 6_000;
 
@@ -31,7 +34,7 @@ await runMain(async () => {
   const server = createServer(createApp({ service, corsOrigins: env.corsOrigins }));
   // A client that is slower than this at sending a few kilobytes is no client.
   server.headersTimeout = 10_000;
-  server.requestTimeout = 20_000;
+  server.requestTimeout = UPLOAD_MS;
   // Longer than the minute after which proxies close: whoever closes first resets what the other one is just sending.
   server.keepAliveTimeout = 65_000;
   await listen(server, env.port, env.host);

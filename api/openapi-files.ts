@@ -1,22 +1,10 @@
-// The routes of files in the OpenAPI document, with what their queries may say.
+// The routes of files in the OpenAPI document.
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { z } from 'zod';
-import { fileMode, filePath } from '../operations/files.ts';
+import { filePath } from '../operations/files.ts';
+import { downloadQuery, uploadQuery } from './file-fields.ts';
 import { accepted, error, invalid, json, operation, prefer, unavailable } from './openapi-parts.ts';
 import { taskResponse } from './schemas.ts';
-
-const start = z
-  .enum(['if_stopped', 'never'])
-  .meta({ description: 'Whether a stopped machine is started for it; otherwise the task fails' });
-const mode = fileMode.optional().meta({ description: 'Permissions of the file, 0644 unless it is given' });
-const task = z
-  .uuid()
-  .optional()
-  .meta({ description: 'An earlier download: what it got is answered, nothing is got anew' });
-
-export const uploadQuery = z.object({ start: start.default('if_stopped'), mode });
-/** Reading never starts a machine unless it is asked to. */
-export const downloadQuery = z.object({ start: start.default('never'), task });
 
 const path = z.object({
   member_id: z.string().meta({ description: 'Its id or its name' }),

@@ -125,7 +125,7 @@ export function openApiDocument() {
       version: VERSION,
       description: 'Fermata: risky cloud operations that hold for a human decision.',
     },
-    tags: [{ name: 'System' }, { name: 'Operations' }, { name: 'Tasks' }, { name: 'Members' }],
+    tags: [{ name: 'System' }, { name: 'Operations' }, { name: 'Tasks' }, { name: 'Members' }, { name: 'Fleet' }],
     paths: { ...paths, ...memberPaths, ...filePaths, ...fleetPaths },
   });
 }

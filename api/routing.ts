@@ -1,7 +1,7 @@
 // Routes as a table of path and methods, so that a wrong method is a 405 that names the right ones.
 import type { Express, Request, RequestHandler, Response } from 'express';
 import { Failure } from '../domain/failures.ts';
-import { rawBody } from './body.ts';
+import { hurry, rawBody } from './body.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
 export type Handler = (request: Request, response: Response) => Promise<void> | void;
@@ -14,7 +14,7 @@ export type Routes = Readonly<Record<string, Methods>>;
 export function addRoutes(app: Express, routes: Routes): void {
   for (const [path, methods] of Object.entries(routes)) {
     const pattern = path.replace(/\{(\w+)\}/g, ':$1').replace(/\{\+(\w+)\}$/, '*$1');
-    app.all(pattern, admit(methods, pattern.includes('*')), rawBody, dispatch(methods));
+    app.all(pattern, admit(methods, pattern.includes('*')), hurry, rawBody, dispatch(methods));
   }
   app.use(redirectSlash(Object.keys(routes)));
   app.use(() => {

@@ -7,6 +7,7 @@ import type { Random } from '../test/kit/random.ts';
 import { randomOf } from '../test/kit/random.ts';
 import type { System } from '../test/kit/system.ts';
 import { until } from '../test/kit/until.ts';
+import { idleLives } from './idle-lives.ts';
 import { makeRunning } from './instances.ts';
 import type { BenchOptions, Finding, Measurement } from './measurement.ts';
 import { resetsStorm } from './resets.ts';
@@ -39,6 +40,7 @@ export const storms: readonly Measurement[] = [
     run: (options) => moments(options, 'kills of the worker', kills),
   },
   resetsStorm,
+  idleLives,
 ];
 
 function seeded({ seed, say }: BenchOptions): Random {

@@ -4,6 +4,7 @@ import { approval } from './approval.ts';
 import { budget } from './budget.ts';
 import { crowd } from './crowd.ts';
 import { storms } from './faults.ts';
+import { fleet } from './fleet.ts';
 import type { BenchOptions, Measurement } from './measurement.ts';
 import { runAll, tableOf } from './measurement.ts';
 import { outage } from './outage.ts';
@@ -11,7 +12,7 @@ import { endServers } from './servers.ts';
 import { startTime } from './start-time.ts';
 import { throughput } from './throughput.ts';
 
-const measurements: readonly Measurement[] = [budget, throughput, approval, outage, crowd, startTime];
+const measurements: readonly Measurement[] = [budget, throughput, approval, outage, crowd, fleet, startTime];
 
 const HELP = `npm run bench -- [--only NAME,NAME] [--waiting N] [--minutes N]
 npm run bench:faults -- [--only NAME,NAME] [--rounds N] [--seed N]

@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../domain/failures.ts';
+import type { GithubGrant } from '../domain/github-app.ts';
 import type { SecretRef } from '../domain/secret.ts';
 import { secretName } from '../domain/secret.ts';
+import { mintToken } from './github-app.ts';
 
 export interface SecretPlaces {
   /** Secrets of the environment by name, without their prefix. */
@@ -21,6 +23,8 @@ export interface SecretPlaces {
 export interface Secrets {
   /** The value, without the line feed at its end; a command gets `context` in its environment. Throws `SecretUnavailable`, never with the value in it. */
   read(ref: SecretRef, context?: Readonly<Record<string, string>>): Promise<string>;
+  /** Makes a token that config asks for. Throws `SecretUnavailable`, never with token or key in it. */
+  mint(grant: GithubGrant): Promise<string>;
 }
 
 const COMMAND_TIMEOUT_MS = 30_000;
@@ -43,16 +47,15 @@ export function openSecrets({ env, folder, commands, commandEnv }: SecretPlaces)
     });
     return stdout;
   };
-  return {
-    read: async (ref, context = {}) => {
-      try {
-        const value = (await find(ref, context)).replace(/\r?\n$/, '');
-        return found(value === '' ? undefined : value, 'it is empty');
-      } catch (error) {
-        throw new Failure('SecretUnavailable', { what: secretName(ref), why: whyOf(error) });
-      }
-    },
+  const read: Secrets['read'] = async (ref, context = {}) => {
+    try {
+      const value = (await find(ref, context)).replace(/\r?\n$/, '');
+      return found(value === '' ? undefined : value, 'it is empty');
+    } catch (error) {
+      throw new Failure('SecretUnavailable', { what: secretName(ref), why: whyOf(error) });
+    }
   };
+  return { read, mint: async (grant) => mintToken(grant, await read(grant.app.privateKey)) };
 }
 
 class Missing extends Error {}

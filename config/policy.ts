@@ -37,7 +37,19 @@ export function policyOf(config: Config): Policy {
 
 function vcsTokenOf(token: Config['provision']['vcs_token']): Policy['provision']['vcsToken'] {
   if (!token) return null;
-  return { host: token.host, secret: token.secret, expiresInS: token.expires_in_s };
+  const { host, expires_in_s: expiresInS, secret, github_app: app } = token;
+  if (secret) return { host, expiresInS, secret };
+  if (!app) return null;
+  return {
+    host,
+    expiresInS,
+    githubApp: {
+      apiUrl: app.api_url,
+      appId: String(app.app_id),
+      installationId: String(app.installation_id),
+      privateKey: app.private_key,
+    },
+  };
 }
 
 function budgetOf(budget: Config['budgets']['member']): Budget | null {

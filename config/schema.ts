@@ -18,6 +18,50 @@ const secretRef = z.union([
   z.strictObject({ command: z.string().min(1) }),
 ]);
 
+/** Claims and tokens go there, so that they are sent in the clear at most within this machine. */
+const apiUrl = z
+  .string()
+  .refine(isApiUrl, 'it must be an https:// address without a query; http:// is for this machine alone')
+  .transform((text) => text.replace(/\/+$/, ''));
+
+function isApiUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, search, hash } = new URL(text);
+  const here = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/.test(hostname);
+  return (protocol === 'https:' || (protocol === 'http:' && here)) && username + search + hash === '';
+}
+
+const GITHUB_TOKEN_S = 3_600;
+
+/** A short-lived token for the repositories of a member. */
+const vcsToken = z
+  .strictObject({
+    host: z
+      .string()
+      .regex(/^[A-Za-z0-9.-]{1,253}$/)
+      .default('github.com'),
+    /** Where it is; a command is told of the member's access and repositories in its environment. */
+    secret: secretRef.optional(),
+    /** Or the App that makes one for each member. */
+    github_app: z
+      .strictObject({
+        api_url: apiUrl.default('https://api.github.com'),
+        app_id: z.union([z.int().positive(), z.string().regex(/^[A-Za-z0-9._-]{1,64}$/)]),
+        installation_id: z.int().positive(),
+        private_key: secretRef,
+      })
+      .optional(),
+    expires_in_s: z.int().min(60).max(86_400).default(3_300),
+  })
+  .refine(
+    ({ secret, github_app }) => (secret === undefined) !== (github_app === undefined),
+    'give secret (where the token is) or github_app (who makes it), and not both',
+  )
+  .refine(
+    ({ github_app, expires_in_s }) => github_app === undefined || expires_in_s <= GITHUB_TOKEN_S,
+    `expires_in_s must be at most ${GITHUB_TOKEN_S} with github_app: its tokens are good for an hour`,
+  );
+
 const usd = z.number().min(0).max(1e9);
 
 /** What machines may cost; days and months are counted in UTC, as AWS bills. */
@@ -68,17 +112,7 @@ export const configSchema = z.strictObject({
       agent_auth: z
         .record(z.string().min(1), z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), secretRef))
         .default({}),
-      /** A short-lived token for the repositories of a member; a command is told of them in its environment. */
-      vcs_token: z
-        .strictObject({
-          host: z
-            .string()
-            .regex(/^[A-Za-z0-9.-]{1,253}$/)
-            .default('github.com'),
-          secret: secretRef,
-          expires_in_s: z.int().min(60).max(86_400).default(3_300),
-        })
-        .optional(),
+      vcs_token: vcsToken.optional(),
     })
     .prefault({}),
   machines: z

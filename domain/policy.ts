@@ -1,5 +1,6 @@
 // What config asks of every task, and the terms that follow from it for one.
 import type { Budgets } from './budget.ts';
+import type { GithubApp } from './github-app.ts';
 import type { IdlePolicy } from './idle-policy.ts';
 import { scaledPolicy } from './idle-policy.ts';
 import type { CloudBlock } from './member.ts';
@@ -8,6 +9,11 @@ import type { RiskPolicy } from './risk.ts';
 import { riskOf, stricter } from './risk.ts';
 import type { SecretRef } from './secret.ts';
 import type { Effect, Risk, Terms, UndoPolicy } from './task.ts';
+
+/** A short-lived token for git on members: found where a secret is, or made by an App for each member. */
+export type VcsToken = { readonly host: string; readonly expiresInS: number } & (
+  { readonly secret: SecretRef } | { readonly githubApp: GithubApp }
+);
 
 export interface Policy {
   readonly risk: RiskPolicy;
@@ -29,7 +35,7 @@ export interface Policy {
   readonly provision: {
     /** Variables for each provider of agents, by the name of the variable. */
     readonly agentAuth: Readonly<Record<string, Readonly<Record<string, SecretRef>>>>;
-    readonly vcsToken: { readonly host: string; readonly secret: SecretRef; readonly expiresInS: number } | null;
+    readonly vcsToken: VcsToken | null;
   };
   /** Undefined for the prices of the package. */
   readonly prices: PriceOverride | undefined;

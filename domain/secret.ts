@@ -16,12 +16,40 @@ export function secretName(ref: SecretRef): string {
 /** Shorter values would black out ordinary words. */
 const SHORTEST_HIDDEN = 4;
 
-/** The text without these values, in any of the forms in which a shell or JSON would print them. */
-export function redacted(text: string, values: readonly string[]): string {
+/** A value in the ways in which a shell, a URL or JSON would print it, the longest first. */
+function formsOf(values: readonly string[]): readonly string[] {
   const forms = values
-    .flatMap((value) => [value, ...value.split(/\r?\n/), JSON.stringify(value).slice(1, -1), encodeURIComponent(value)])
+    .flatMap((value) => [value, ...value.split(/\r?\n/)])
+    .flatMap((value) => [
+      value,
+      value.replaceAll("'", "'\\''"),
+      inJson(value),
+      encodeURIComponent(value.toWellFormed()),
+    ])
     .map((form) => form.trim())
     .filter((form) => form.length >= SHORTEST_HIDDEN)
     .sort((a, b) => b.length - a.length);
-  return [...new Set(forms)].reduce((rest, form) => rest.replaceAll(form, '[secret]'), text);
+  return [...new Set(forms)];
+}
+
+const inJson = (value: string) => JSON.stringify(value).slice(1, -1);
+
+/** The text without these values, in any of the forms in which a shell or JSON would print them. */
+export function redacted(text: string, values: readonly string[]): string {
+  return formsOf(values).reduce((rest, form) => rest.replaceAll(form, '[secret]'), text);
+}
+
+/** The same for a text that was cut off: the beginning of a value at its end goes as well. */
+export function redactedHead(text: string, values: readonly string[]): string {
+  const whole = redacted(text, values);
+  const longest = Math.max(0, ...formsOf(values).map((form) => beginningAtEnd(whole, form)));
+  return longest === 0 ? whole : `${whole.slice(0, -longest)}[secret]`;
+}
+
+/** How many of its first characters a text ends with; 0 for so few that they may be anything. */
+function beginningAtEnd(text: string, form: string): number {
+  for (let length = form.length - 1; length >= SHORTEST_HIDDEN; length -= 1) {
+    if (text.endsWith(form.slice(0, length))) return length;
+  }
+  return 0;
 }

@@ -19,7 +19,7 @@ import type { Policy } from '../domain/policy.ts';
 import type { PriceOverride } from '../domain/prices.ts';
 import { PRICES_AS_OF, priceOf, priceSource, rateOf } from '../domain/prices.ts';
 import { durationText } from '../domain/span.ts';
-import { isTerminal } from '../domain/task.ts';
+import { isTaskId, isTerminal } from '../domain/task.ts';
 import type { BilledRow, SessionRow, Whose } from '../store/cost.ts';
 import { billedBetween, billedTime, ledgerStart, sessionsOf } from '../store/cost.ts';
 import { eventsOfTask } from '../store/events.ts';
@@ -47,21 +47,24 @@ export function spentBy(rows: readonly BilledRow[], prices: PriceOverride | unde
   return spentOn(rows.map((row) => ({ ms: row.ms, usdPerHour: rateOf(row, prices) })));
 }
 
-/** When something last used the machine, ISO: now while somebody holds it; null for never. */
-export function lastUseOf(
-  { lastUseAt, clocks }: Pick<MemberRow, 'lastUseAt' | 'clocks'>,
-  leases: readonly Pick<LeaseRow, 'mode'>[],
-  now: string,
-): string | null {
-  if (leases.some(({ mode }) => mode === 'shared')) return now;
-  const seen = [lastUseAt?.toISOString(), clocks?.lastSeenBusyAt].flatMap((at) => at ?? []).sort();
-  return seen.at(-1) ?? null;
+export interface Used {
+  readonly instanceType: string | null;
+  /** When a lease on it last ended. */
+  readonly lastUseAt: Date | null;
+  /** When a look last saw it in use, ISO. */
+  readonly lastSeenBusyAt: string | null;
+  readonly leases: readonly Pick<LeaseRow, 'mode'>[];
 }
 
-/** The warnings that a member deserves now. */
-export function warningsOn(row: MemberRow, leases: readonly LeaseRow[], cost: Cost, now: string): CostWarning[] {
-  const lastUseAt = lastUseOf(row, leases, now);
-  return costWarnings(cost, { type: row.instanceType ?? 'this machine', lastUseAt, now });
+/** The warnings that a member deserves now. Who holds it uses it. */
+export function warningsOn(
+  { instanceType, lastUseAt, lastSeenBusyAt, leases }: Used,
+  cost: Cost,
+  now: string,
+): CostWarning[] {
+  const held = leases.some(({ mode }) => mode === 'shared');
+  const seen = [lastUseAt?.toISOString(), lastSeenBusyAt, held ? now : null].flatMap((at) => at ?? []).sort();
+  return costWarnings(cost, { type: instanceType ?? 'this machine', lastUseAt: seen.at(-1) ?? null, now });
 }
 
 export interface MemberCost extends Pick<Cost, 'usdPerHour' | 'sessionMs' | 'sessionUsd'> {
@@ -105,7 +108,7 @@ export async function memberCost(
     pricesAsOf: price?.asOf ?? PRICES_AS_OF,
     pricesRegion: price?.region ?? null,
     priceSays: priceSource(price, row.settings.cloud?.region ?? ''),
-    warnings: warningsOn(row, leases, cost, now),
+    warnings: warningsOn({ ...row, lastSeenBusyAt: row.clocks?.lastSeenBusyAt ?? null, leases }, cost, now),
     budget: budgets.member && spent ? judgeBudget(budgets.member, spentBy(spent, prices)) : null,
   };
 }
@@ -145,7 +148,7 @@ export async function taskCost(
   tenant: string,
   id: string,
 ): Promise<TaskCost> {
-  const found = await reaching(findTask(db, tenant, id));
+  const found = isTaskId(id) ? await reaching(findTask(db, tenant, id)) : undefined;
   if (!found) throw new Failure('TaskNotFound', { id });
   const memberId = found.row.plan?.needs?.memberId ?? null;
   if (memberId === null) return { memberId, from: null, to: null, usd: 0 };

@@ -6,9 +6,9 @@ import type { Cost } from '../domain/cost.ts';
 import { grouped } from '../domain/grouped.ts';
 import { billedTime, sessionsOf } from '../store/cost.ts';
 import type { LeaseRow } from '../store/leases.ts';
+import type { FleetMemberRow } from '../store/fleet.ts';
+import { listFleet } from '../store/fleet.ts';
 import { leasesOn } from '../store/leases.ts';
-import type { MemberRow } from '../store/members.ts';
-import { listMembers } from '../store/members.ts';
 import type { CostParts } from './cost.ts';
 import { sessionCost, spentBy, tenantBudget, warningsOn } from './cost.ts';
 
@@ -18,7 +18,7 @@ export interface FleetWarning {
 }
 
 export interface FleetRow {
-  readonly row: MemberRow;
+  readonly row: FleetMemberRow;
   readonly cost: Cost;
   readonly leases: readonly LeaseRow[];
   readonly warnings: readonly FleetWarning[];
@@ -54,7 +54,7 @@ export async function getFleet(
   const { prices, budgets } = parts.policy;
   const now = new Date().toISOString();
   const [{ rows, more }, sessions, budget] = await reaching(
-    Promise.all([listMembers(db, tenant, page), sessionsOf(db, tenant), tenantBudget(parts, tenant, now)]),
+    Promise.all([listFleet(db, tenant, page), sessionsOf(db, tenant), tenantBudget(parts, tenant, now)]),
   );
   const ids = rows.map(({ id }) => id);
   const [leases, spent] = await reaching(
@@ -83,7 +83,8 @@ export async function getFleet(
     rows: rows.map((row) => {
       const cost = sessionCost(sessionById.get(row.id), now, prices);
       const held = leasesOf.get(row.target) ?? [];
-      return { row, cost, leases: held, warnings: [...warningsOn(row, held, cost, now), ...budgetOf(row.id)] };
+      const warnings = [...warningsOn({ ...row, leases: held }, cost, now), ...budgetOf(row.id)];
+      return { row, cost, leases: held, warnings };
     }),
     more,
   };

@@ -57,9 +57,9 @@ export async function billedTime(db: Queries, whose: Whose, since: string | null
   );
   // Stretches of a member follow one another, so the last that began before is the first that can reach into the span.
   const { rows } = await db.execute<BilledRow>(sql`
-    with counted as (
-      select id, ${since === null ? from : sql`greatest(${from}, ${registeredAt})`} as since
-      from (${idsOf(whose, from)}) as members(id))
+    with counted as materialized (
+      select id, ${since === null ? from : sql`greatest(${from}, registered_at)`} as since
+      from (${countedOf(whose, from)}) as whose(id, registered_at))
     select t.member_id as "memberId", t.instance_type as "instanceType", t.usd_per_hour as "usdPerHour",
       sum(greatest(
         extract(epoch from coalesce(t.to_at, clock_timestamp()) - greatest(t.from_at, since)) * 1000,
@@ -76,17 +76,15 @@ export async function billedTime(db: Queries, whose: Whose, since: string | null
   return rows;
 }
 
-/** Null for a member of which nothing says so: then all of its time counts. */
-const registeredAt = sql`(
-  select at from member_events where member_id = members.id and kind = 'registered' order by member_events.id limit 1)`;
-
-function idsOf(whose: Whose, from: SQL): SQL {
-  if ('ids' in whose) return sql`select unnest(${sql.param(whose.ids)}::text[])`;
+/** Ids, and when each was registered: the first event of a member that was removed tells. */
+function countedOf(whose: Whose, from: SQL): SQL {
+  if ('ids' in whose) return sql`select id, registered_at from members where id = any(${sql.param(whose.ids)}::text[])`;
   const { tenant } = whose;
   return sql`
-    select id from members where tenant = ${tenant}
-    union
-    select member_id from member_events where tenant = ${tenant} and kind = 'removed' and at > ${from}`;
+    select id, registered_at from members where tenant = ${tenant}
+    union all
+    select member_id, (select min(at) from member_events first where first.member_id = removed.member_id)
+    from member_events removed where tenant = ${tenant} and kind = 'removed' and at > ${from}`;
 }
 
 /** The billed stretches of a member that lie between two moments (ISO) at least in part, in order. */

@@ -107,14 +107,23 @@ export interface TaskPage {
   readonly operation?: string;
 }
 
-/** The newest tasks in the order of their registration, oldest first; `more` tells whether there are older ones. */
+/** What a page carries at most, bytes as stored: a thousand large results would be a hundred megabytes of JSON. */
+const PAGE_BYTES = 8 * 1_048_576;
+
+/**
+ * The newest tasks in the order of their registration, oldest first; `more` tells whether there are older ones. A page
+ * of large results ends early, but has at least one task.
+ */
 export async function listTasks(
   db: Queries,
   tenant: string,
   page: TaskPage,
 ): Promise<{ readonly rows: TaskListRow[]; readonly more: boolean }> {
-  const rows = await db
-    .select(LISTED)
+  const newest = db
+    .select({
+      position: tasks.position,
+      bytes: sql<number>`coalesce(pg_column_size(${tasks.result}), 0) + pg_column_size(${tasks.resource})`.as('bytes'),
+    })
     .from(tasks)
     .where(
       and(
@@ -125,9 +134,26 @@ export async function listTasks(
       ),
     )
     .orderBy(desc(tasks.position))
-    .limit(page.limit + 1);
-  const more = rows.length > page.limit;
-  return { rows: rows.slice(0, page.limit).reverse(), more };
+    .limit(page.limit + 1)
+    .as('newest');
+  const sized = db
+    .select({
+      position: newest.position,
+      newer: sql<number>`sum(bytes) over (order by position desc) - bytes`.as('newer'),
+      oldest: sql<number>`min(position) over ()`.mapWith(Number).as('oldest'),
+    })
+    .from(newest)
+    .as('sized');
+  const found = await db
+    .select({ ...LISTED, oldest: sized.oldest })
+    .from(sized)
+    .innerJoin(tasks, and(eq(tasks.tenant, tenant), eq(tasks.position, sized.position)))
+    .where(lt(sized.newer, PAGE_BYTES))
+    .orderBy(desc(tasks.position))
+    .limit(page.limit);
+  const last = found.at(-1);
+  const rows = found.map(({ oldest: _oldest, ...row }) => row).reverse();
+  return { rows, more: last !== undefined && last.oldest < last.position };
 }
 
 /**

@@ -38,7 +38,10 @@ export async function forgetClocks(db: Queries, ids: readonly string[]): Promise
     .where(inArray(members.id, [...ids]));
 }
 
-/** Keeps a judgement with all that went into it, and what the rule has to remember. Must run in a transaction. */
+/**
+ * Keeps a judgement with all that went into it, and what the rule has to remember; false, and nothing is kept, when the
+ * member was judged since `member` was read, because that judgement went on from the same clocks. Must run in a transaction.
+ */
 export async function keepJudgement(
   db: Queries,
   member: MemberRow,
@@ -55,10 +58,9 @@ export async function keepJudgement(
     readonly gpuPercent: number | null;
     readonly stopTaskId: string | null;
   },
-): Promise<void> {
+): Promise<boolean> {
   const { verdict, next, reasons, clocks, idleSince, stopAt } = judgement;
-  await db.insert(verdicts).values({ memberId: member.id, at, verdict, next, reasons, inputs });
-  await db
+  const kept = await db
     .update(members)
     .set({
       clocks,
@@ -68,7 +70,11 @@ export async function keepJudgement(
       probedAt: at,
       ...(stopTaskId !== null && { stopTaskId, stopAskedAt: at }),
     })
-    .where(eq(members.id, member.id));
+    .where(and(eq(members.id, member.id), sql`${members.probedAt} is not distinct from ${member.probedAt}`))
+    .returning({ id: members.id });
+  if (kept.length === 0) return false;
+  await db.insert(verdicts).values({ memberId: member.id, at, verdict, next, reasons, inputs });
+  return true;
 }
 
 /** True while the task by which a policy last set about stopping the member has not ended. */

@@ -10,8 +10,11 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import type { MemberLook, ReadyAnswer, ReadyWish } from '../domain/activity.ts';
+import type { FailureDetails, FailureType } from '../domain/failures.ts';
+import { failureText } from '../domain/failures.ts';
 import { attendSignal, readySignal } from './messages.ts';
 import { looking, reaching, watching } from './options.ts';
+import type { Refusal } from './start-machine.ts';
 import { failureOf, startMachine } from './start-machine.ts';
 
 export type ReadyInput = { readonly memberId: string };
@@ -50,16 +53,18 @@ interface Round {
   readonly renewAt: string | null;
 }
 
-const no = (type: Extract<ReadyAnswer, { ok: false }>['type'], why: string): Round => ({
-  answer: { ok: false, type, why },
-  renewAt: null,
-});
+/** `why` is the whole sentence, since whoever is told has no details to fill into it. */
+const no = ({ type, why }: Refusal): Round => ({ answer: { ok: false, type, why }, renewAt: null });
+
+const refusal = (type: FailureType, details: FailureDetails): Refusal => ({ type, why: failureText(type, details) });
+
+const notReady = (name: string, why: string) => refusal('MemberNotReady', { name, why });
 
 async function makeReady(memberId: string, wishes: readonly ReadyWish[]): Promise<Round> {
   const starter = wishes.find(({ start }) => start);
   try {
-    const { look, refusal } = await untilRunning(memberId, starter);
-    if (refusal) return { answer: refusal, renewAt: null };
+    const { look, refused } = await untilRunning(memberId, starter);
+    if (refused) return no(refused);
     const { dueReadySteps, markReady } = proxyActivities<Activities>(looking);
     const { reachMember } = proxyActivities<Activities>(reaching);
     const { performReadyStep } = proxyActivities<Activities>(watching);
@@ -71,15 +76,14 @@ async function makeReady(memberId: string, wishes: readonly ReadyWish[]): Promis
     const flaws: string[] = [];
     for (const name of await dueReadySteps({ memberId, bootId, ...(again && { again }) })) {
       const { ok, required, why } = await performReadyStep({ memberId, name, bootId });
-      if (!ok && required) return no('MemberNotReady', `${look.name}: ready step ${name} failed: ${why ?? ''}`);
+      if (!ok && required) return no(notReady(look.name, `ready step ${name} failed: ${why ?? ''}`));
       if (!ok) flaws.push(`ready step ${name} failed: ${why ?? ''}`);
     }
     const note = flaws.length === 0 ? null : flaws.join('; ');
     const { renewAt } = await markReady({ memberId, bootId, note });
     return { answer: { ok: true, note }, renewAt };
   } catch (error) {
-    const { type, why } = failureOf(error);
-    return no(type, why);
+    return no(failureOf(error));
   }
 }
 
@@ -91,28 +95,28 @@ const PATIENCE_MS = 20 * 60_000;
 async function untilRunning(
   memberId: string,
   starter: ReadyWish | undefined,
-): Promise<{ readonly look: MemberLook; readonly refusal?: ReadyAnswer }> {
+): Promise<{ readonly look: MemberLook; readonly refused?: Refusal }> {
   const { lookAtMember } = proxyActivities<Activities>(looking);
   const giveUpAt = Date.now() + PATIENCE_MS;
   for (;;) {
     const look = await lookAtMember({ memberId });
-    const refuse = (answer: Round) => ({ look, refusal: answer.answer });
-    switch (look.state) {
+    const { name, state } = look;
+    switch (state) {
       case null:
       case 'running':
         return { look };
       case 'terminated':
       case 'shutting-down':
-        return refuse(no('MemberUnusable', `EC2 instance ${look.instanceId ?? ''} is ${look.state}`));
+        return { look, refused: refusal('MemberUnusable', { id: look.instanceId ?? name, state }) };
       case 'stopped': {
-        if (!starter) return refuse(no('MemberStopped', `${look.name} is stopped, and nobody who may start it asked`));
-        const failed = await startMachine(look, starter.asker);
-        if (failed) return refuse(no(failed.type, failed.why));
+        if (!starter) return { look, refused: refusal('MemberStopped', { name, state }) };
+        const refused = await startMachine(look, starter.asker);
+        if (refused) return { look, refused };
         break;
       }
       case 'stopping':
       case 'pending':
-        if (Date.now() > giveUpAt) return refuse(no('MemberNotReady', `${look.name} stays ${look.state}`));
+        if (Date.now() > giveUpAt) return { look, refused: notReady(name, `it stays ${state}.`) };
         await sleep(LOOK_AGAIN_MS);
     }
   }

@@ -82,7 +82,8 @@ function refOf({ id, digest }: RunRef) {
   ] as const;
 }
 
-function variablesOf(key: string, env: Readonly<Record<string, string>> = {}) {
+/** Variables of a command as arguments of a call. Throws `InvalidRequest` for what no shell can hold. */
+export function variablesOf(key: string, env: Readonly<Record<string, string>> = {}) {
   return Object.entries(env).map(([name, value]) => {
     demand(NAME.test(name), `'${name}' is not the name of a variable`);
     demandText(value, `the variable ${name}`);

@@ -26,11 +26,12 @@ done
 shell=sh
 command -v bash >/dev/null && shell=bash
 
-# Written beside its place and renamed, so that nobody reads half a file.
+# Written beside its place and renamed, so that nobody reads half a file. Hidden, since commands read every file of the
+# folder of variables, also one that a lost link left there.
 write() {
   case $1 in /*) target=$1 ;; *) target=$HOME/$1 ;; esac
   mkdir -p -- "$(dirname -- "$target")" || exit 73
-  part=$(mktemp "$target.XXXXXX") || exit 73
+  part=$(mktemp "$(dirname -- "$target")/.part.XXXXXX") || exit 73
   trap 'rm -f "$part"' EXIT
   printf %s "$2" >"$part" && chmod "$3" "$part" && mv -f -- "$part" "$target" || exit 73
   trap - EXIT

@@ -5,9 +5,11 @@ import { Failure } from '../../domain/failures.ts';
 import type { Step } from '../../domain/plan.ts';
 import { canonical } from '../../domain/plan.ts';
 import type { SecretRef } from '../../domain/secret.ts';
-import { redacted } from '../../domain/secret.ts';
+import { redacted, redactedHead } from '../../domain/secret.ts';
 import type { Json, JsonObject } from '../../domain/task.ts';
-import { addressOf, memberRow } from '../member-access.ts';
+import type { Policy } from '../../domain/policy.ts';
+import { addressOf, learnFrom, memberRow } from '../member-access.ts';
+import { secretsOn } from '../member-secrets.ts';
 import type { RunReport } from '../remote/exec.ts';
 import { lookCommand, parseReport, startCommand, stopCommand } from '../remote/exec.ts';
 import type { RemoteCall } from '../remote/wire.ts';
@@ -68,35 +70,50 @@ function refOf(value: Json): SecretRef {
   throw malformed();
 }
 
-export function commandRunner(parts: RemoteParts, taskId: string): StepRunner {
-  /** Values that must not be seen in what the command prints. */
-  const values: string[] = [];
+export function commandRunner(parts: RemoteParts & { readonly policy: Policy }, taskId: string): StepRunner {
+  /** Values that must not be seen in what the command prints; undefined until they are read. */
+  let hidden: readonly string[] | undefined;
 
   const call = async (command: Command, remote: RemoteCall): Promise<Ran> => {
-    const address = await addressOf(parts, await memberRow(parts, command.memberId));
-    return parts.ssh.run(address, { ...remote, timeoutMs: CALL_MS, capBytes: ANSWER_BYTES });
+    const row = await memberRow(parts, command.memberId);
+    try {
+      const address = await addressOf(parts, row);
+      return await parts.ssh.run(address, { ...remote, timeoutMs: CALL_MS, capBytes: ANSWER_BYTES });
+    } catch (error) {
+      await learnFrom(parts, row, error);
+      throw error;
+    }
   };
   const run = (step: Step) => ({
     id: `${taskId}-${step.id}`,
     digest: createHash('sha256').update(canonical(step.args)).digest('hex'),
   });
-  const secretsOf = async ({ secrets }: Command) => {
+  const secretsOf = async ({ memberId, secrets }: Command) => {
     const read: Record<string, string> = {};
     for (const [name, ref] of Object.entries(secrets)) read[name] = await parts.secrets.read(ref);
-    values.push(...Object.values(read));
+    hidden ??= await secretsOn(parts, await memberRow(parts, memberId), 'run');
+    hidden = [...hidden, ...Object.values(read)];
     return read;
   };
 
   return {
     indifferent: false,
-    look: async (step, { mine }) => {
+    look: async (step, { mine, answeredAt }) => {
       // Nothing can be there before this task has set about it, and a machine is not asked for nothing.
       if (!mine) return { verdict: 'as_planned', seen: {} };
       const command = commandOf(step);
-      if (values.length === 0) await secretsOf(command);
+      if (hidden === undefined) await secretsOf(command);
       const ran = await call(command, lookCommand(parts.scripts, { ...run(step), headBytes: command.shownBytes }));
       if (ran.code !== 0) throw new Failure('SshUnreachable', { host: command.memberId, why: ran.lost ?? ran.stderr });
-      return lookOf(parseReport(ran.stdout), values);
+      const report = parseReport(ran.stdout);
+      if (report.state === 'absent' && answeredAt !== null) {
+        return {
+          verdict: 'unknown',
+          seen: { state: 'absent' },
+          why: 'it was begun, and the machine has no trace of it',
+        };
+      }
+      return lookOf(report, hidden ?? []);
     },
     act: async (step) => {
       const command = commandOf(step);
@@ -166,9 +183,10 @@ function seenOf(report: Extract<RunReport, { state: 'finished' }>, values: reado
 type Output = Extract<RunReport, { stdout: string }>;
 
 function seenSoFar(report: Output, values: readonly string[]): JsonObject {
+  const shown = report.truncated ? redactedHead : redacted;
   return {
-    stdout: redacted(report.stdout, values),
-    stderr: redacted(report.stderr, values),
+    stdout: shown(report.stdout, values),
+    stderr: shown(report.stderr, values),
     stdout_bytes: report.outBytes,
     stderr_bytes: report.errBytes,
     truncated: report.truncated,

@@ -15,7 +15,7 @@ import { waitForTask } from '../../service/tasks.ts';
 import { accept } from '../accept.ts';
 import { readQuery } from '../body.ts';
 import { invalid } from '../errors.ts';
-import { downloadQuery, uploadQuery } from '../openapi-files.ts';
+import { downloadQuery, uploadQuery } from '../file-fields.ts';
 import { waitMsOf } from '../prefer.ts';
 import { principalOf } from '../principal.ts';
 import type { Routes } from '../routing.ts';

@@ -124,3 +124,16 @@ test.each([
     msg: expect.any(String),
   });
 });
+
+test('a page of large results ends early, and nothing is left out over the pages', async () => {
+  // A megabyte each that does not compress, so 20 of them are more than a page carries.
+  await system.db.query(
+    `update tasks set result = json_build_object('blob',
+       (select string_agg(md5(random()::text || tasks.id || n), '') from generate_series(1, 32768) as n))
+     where position in (select position from tasks order by position desc limit 20)`,
+  );
+  const pages = await walk('/api/v1/tasks');
+  expect(pages.length).toBeGreaterThan(2);
+  expect(pages.flat()).toEqual(ids);
+  await system.db.query('update tasks set result = null');
+}, 60_000);

@@ -69,6 +69,9 @@ test('every event says who, what, when, from which state to which, and why', asy
     expect(detail).toMatchObject({ says: expect.stringMatching(/\S/) });
   }
   expect(events[2]).toMatchObject({ detail: { decision: { approve: false, comment: 'still in use' } } });
-  const audit = system.logs('logs/audit').split('\n');
-  expect(audit.filter((line) => line.includes(`task_id=${id}`))).toHaveLength(3);
+  // Lines follow the seals, which come in batches.
+  await until('the audit file has them', () => {
+    const lines = system.logs('logs/audit').split('\n');
+    return lines.filter((line) => line.includes(`task_id=${id}`)).length === 3;
+  });
 });

@@ -1,4 +1,6 @@
 // What tests of members watch: what was judged and said of a member, the tasks about it, and what the cloud did to it.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import type { EffectLine } from './cloud.ts';
 import type { System } from './system.ts';
@@ -62,6 +64,10 @@ export function changesOf({ cloud }: System, action: string, instanceId: string)
     .map((effect) => ({ ...effect, at: new Date(z.string().parse(effect['at'])) }));
 }
 
-/** The `stdout` of a command that waits until {@link release} lets it go on. */
+/** A command that goes on until {@link release}, and then says `done`. */
 export const UNTIL_RELEASED = 'until [ -e ~/released ]; do sleep 0.2; done; echo done';
-export const RELEASE = 'touch ~/released';
+
+/** Ends {@link UNTIL_RELEASED} on a machine, past Fermata: what is asked of that would count as use. */
+export function release({ dir }: System, instanceId: string): void {
+  writeFileSync(join(dir, 'sandbox', 'hosts', instanceId, 'home', 'released'), '');
+}

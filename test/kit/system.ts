@@ -20,6 +20,8 @@ export interface SystemOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** How long a state of an instance takes, ms. */
   readonly stateMs?: number;
+  /** Further arguments of the sandbox. */
+  readonly sandboxArgs?: readonly string[];
   readonly temporalAddress?: string;
   readonly databaseUrl?: string;
   readonly workers?: number;
@@ -62,6 +64,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       String(options.stateMs ?? 60),
       '--check-ms',
       '400',
+      ...(options.sandboxArgs ?? []),
     ],
     log: log('sandbox'),
   });

@@ -194,9 +194,12 @@ test('findings are paged, newest first, and a cursor of somebody else is refused
       .sort()
       .reverse(),
   );
+  const cursor = (...place: string[]) => `cursor=${Buffer.from(JSON.stringify(place)).toString('base64url')}`;
   for (const query of [
     'cursor=abc',
-    `cursor=${Buffer.from('["x","y","z"]').toString('base64url')}`,
+    cursor('x', 'task_lost', 'a'),
+    cursor('0000-01-01T00:00:00Z', 'task_lost', 'a'),
+    cursor('2030-01-01T00:00:00Z', 'task_lost', '\0'),
     'open=maybe',
     'kind=x',
   ]) {

@@ -158,6 +158,7 @@ test('a task that uses no member costs nothing, and an unknown one is not found'
   expect(body).toEqual({ task_id: id, member_id: null, from: null, to: null, usd: 0 });
   const none = '/api/v1/tasks/01234567-89ab-4cde-8f01-23456789abcd/cost';
   expect((await system.api.call('GET', none)).status).toBe(404);
+  expect((await system.api.call('GET', '/api/v1/tasks/a%00b/cost')).status).toBe(404);
 });
 
 test('stopped, it costs nothing more; what it has cost stays', async () => {

@@ -1,6 +1,6 @@
 // Weaknesses 1 to 4 of idle stops: work that no GPU shows, a cold start, work in flight, and a machine that was never used.
-import { ask, ended, register, run } from '../kit/members.ts';
-import { changesOf, eventsOf, RELEASE, tasksOn, UNTIL_RELEASED, verdictsOf } from '../kit/member-watch.ts';
+import { ask, ended, register } from '../kit/members.ts';
+import { changesOf, eventsOf, release, tasksOn, UNTIL_RELEASED, verdictsOf } from '../kit/member-watch.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
@@ -49,14 +49,13 @@ test('1, 3: work without GPU outlives an idle machine, by its lease and, when th
     ['vm-prod-01', `held by task-${works[0]}`],
     ['vm-prod-02', '1 command in flight'],
   ] as const) {
-    const verdicts = await verdictsOf(system, name, from);
-    expect(verdicts.length).toBeGreaterThan(1);
-    for (const verdict of verdicts) {
+    await until(`${name} is looked at`, async () => (await verdictsOf(system, name, from)).length > 1);
+    for (const verdict of await verdictsOf(system, name, from)) {
       expect(verdict).toMatchObject({ verdict: 'busy', next: 'none' });
       expect(verdict.reasons).toContain(reason);
     }
     expect(await tasksOn(system, 'stop_instance', name)).toEqual([]);
-    await run(system, name, RELEASE);
+    release(system, await system.cloud.idOf(name));
   }
   for (const id of works) {
     expect(await ended(system, id)).toMatchObject({ status: 'COMPLETED', result: { exit_code: 0, stdout: 'done\n' } });
@@ -76,7 +75,7 @@ test('2: a machine that was idle for hours and is started for a command is not s
   const looks = 4;
   await until('it was looked at some times', async () => (await verdictsOf(system, id)).length >= looks, 60_000);
   for (const verdict of await verdictsOf(system, id)) expect(verdict).toMatchObject({ verdict: 'busy', next: 'none' });
-  await run(system, id, RELEASE);
+  release(system, await system.cloud.idOf('vm-dev-01'));
   expect(await ended(system, works)).toMatchObject({ status: 'COMPLETED', result: { exit_code: 0 } });
   expect(await tasksOn(system, 'stop_instance', 'vm-dev-01')).toEqual([]);
   await stopped('vm-dev-01');

@@ -94,6 +94,12 @@ test.each([
   ['logging.level', 'LOUD'],
   ['logging.audit_log_path', ''],
   ['temporal', { search_attributes: 'no' }],
+  ['prices', { as_of: 'yesterday', usd_per_hour: {} }],
+  ['prices', { as_of: '2030-01-01', usd_per_hour: { 'g5.xlarge': -1 } }],
+  ['prices', { as_of: '2030-01-01', usd_per_hour: { 'not a type': 1 } }],
+  ['budgets', { member: { per: 'week', stop_usd: 1 } }],
+  ['budgets', { member: { per: 'day' } }],
+  ['budgets', { tenant: { per: 'day', warn_usd: 2, stop_usd: 1 } }],
 ])('%s of %j is refused, and the key is named', (path, value) => {
   const complaint = complaintOf(changed(path, value));
   expect(complaint).toMatch(/^Invalid value in FILE: /);
@@ -133,6 +139,20 @@ test('the policy is config in milliseconds, never 0', () => {
     leaseWaitMs: 600_000,
     undo: 'failure',
   });
+  expect(policyOf(loadConfig(file))).toMatchObject({ prices: undefined, budgets: { member: null, tenant: null } });
   writeFileSync(file, changed('execution.retry_delay_seconds', 0.000_01));
   expect(policyOf(loadConfig(file)).retryDelayMs).toBe(1);
+});
+
+test('prices and budgets of config, in the words of the domain', () => {
+  writeFileSync(file, changed('prices', { as_of: '2030-01-01', usd_per_hour: { 'g5.xlarge': 0.9 } }));
+  expect(policyOf(loadConfig(file)).prices).toEqual({ asOf: '2030-01-01', usdPerHour: { 'g5.xlarge': 0.9 } });
+  writeFileSync(
+    file,
+    changed('budgets', { member: { per: 'day', stop_usd: 5 }, tenant: { per: 'month', warn_usd: 0 } }),
+  );
+  expect(policyOf(loadConfig(file)).budgets).toEqual({
+    member: { per: 'day', warnUsd: null, stopUsd: 5 },
+    tenant: { per: 'month', warnUsd: 0, stopUsd: null },
+  });
 });
