@@ -16,7 +16,6 @@ import { workflowIdOf } from '../domain/task.ts';
 import { dropOldBlobs } from '../store/blobs.ts';
 import { leasesOn } from '../store/leases.ts';
 import type { MemberRow } from '../store/members.ts';
-import { noteMember, noteOnce } from '../store/member-events.ts';
 import { observeMember } from '../store/member-observed.ts';
 import { markSeen } from '../store/sightings.ts';
 import {
@@ -31,6 +30,7 @@ import { budgetStops } from './budgets.ts';
 import { heartbeating } from './heartbeating.ts';
 import { gpuPercentOf, probeMember } from './probe-member.ts';
 import type { RemoteParts } from './remote-parts.ts';
+import { noteFailedStop, noteJudgement } from './sweep-events.ts';
 
 export interface SweepActivities {
   /** One sweep; what it did not reach in its time is due first in the next one. */
@@ -188,7 +188,8 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged | und
       };
       const judged = { judgement, inputs, at, gpuPercent: gpuPercentOf(probe), stopTaskId: taskId };
       if (!(await keepJudgement(db, row, judged))) return undefined;
-      await say(db, row, judgement);
+      await noteJudgement(db, row, judgement);
+      if (taskId !== null) await noteFailedStop(db, row);
       const ifIdle = judgement.next === 'stop';
       const by = ifIdle ? ('policy/idle' as const) : ('policy/max_run' as const);
       const stop =
@@ -196,20 +197,6 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged | und
       return { judgement, unreachable: 'unreachable' in probe, stop };
     }),
   );
-}
-
-async function say(db: Parameters<typeof noteMember>[0], row: MemberRow, judgement: Judgement): Promise<void> {
-  const { next, reasons, stopAt, cause } = judgement;
-  const why = reasons.slice(0, 6).join('; ');
-  const detail = { reasons, stop_at: stopAt, cause };
-  if (next === 'warn') {
-    const says = `${row.settings.name} will be stopped at ${stopAt ?? 'once'}: ${why}.`;
-    await noteMember(db, row, { by: 'policy/idle', kind: 'stop_warning', says, detail });
-  }
-  if (next === 'alert_unknown') {
-    const says = `It cannot be told whether ${row.settings.name} works, so it is left running: ${why}.`;
-    await noteOnce(db, row, { by: 'policy/idle', kind: 'idleness_unknown', says, detail });
-  }
 }
 
 /** A rule or a look as JSON. */

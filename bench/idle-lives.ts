@@ -8,6 +8,7 @@ import { median, quantile } from './statistics.ts';
 
 const LIVES = 50;
 const SECONDS = 210;
+const LONGEST_TIMEOUT_MIN = 4;
 
 export const idleLives: Measurement = {
   name: 'idle-lives',
@@ -16,7 +17,12 @@ export const idleLives: Measurement = {
     withSystem({ config: LIVES_CONFIG }, async (system) => {
       const random = randomOf(options.seed);
       options.say(`--seed ${random.seed}`);
-      const report = await playLives(system, { count: options.rounds ?? LIVES, seconds: SECONDS, random });
+      const report = await playLives(system, {
+        count: options.rounds ?? LIVES,
+        seconds: SECONDS,
+        longestTimeoutMin: LONGEST_TIMEOUT_MIN,
+        random,
+      });
       return findingsOf(report, random.seed, options);
     }),
 };

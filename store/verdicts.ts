@@ -2,7 +2,7 @@
 import { and, asc, desc, eq, inArray, lte, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import type { Judgement } from '../domain/idle.ts';
-import type { JsonObject } from '../domain/task.ts';
+import type { JsonObject, TaskReason } from '../domain/task.ts';
 import { isTerminal } from '../domain/task.ts';
 import type { MemberRow } from './members.ts';
 import { members, verdicts } from './member-schema.ts';
@@ -87,6 +87,21 @@ export async function isBeingStopped(
   const [task] = await db.select({ status: tasks.status }).from(tasks).where(eq(tasks.id, stopTaskId));
   if (task) return !isTerminal(task.status);
   return stopAskedAt !== null && Date.now() - stopAskedAt.getTime() < startsWithinMs;
+}
+
+/** Ends of a stop that say nothing about whether the machine can be stopped: it was used, or nobody allowed it. */
+const WENT_AWAY: readonly (TaskReason | null)[] = ['superseded', 'conflict', 'rejected', 'expired', 'cancelled'];
+
+/** How the task by which a policy last set about stopping the member failed; undefined when it did not. */
+export async function failedStop(
+  db: Queries,
+  { stopTaskId: taskId }: MemberRow,
+): Promise<{ readonly taskId: string; readonly reason: string; readonly error: string | null } | undefined> {
+  if (taskId === null) return undefined;
+  const { status, reason, error } = tasks;
+  const [task] = await db.select({ status, reason, error }).from(tasks).where(eq(tasks.id, taskId));
+  if (task?.status !== 'FAILED' || WENT_AWAY.includes(task.reason)) return undefined;
+  return { taskId, reason: task.reason ?? 'failed', error: task.error };
 }
 
 /** The verdicts on a member, newest first. */

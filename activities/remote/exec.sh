@@ -170,7 +170,8 @@ find_state() {
   if [ "$run_digest" != "$digest" ]; then state=mismatch
   elif [ -f "$run/exit" ]; then state=finished
   elif [ "$run_boot" != "$boot" ]; then state=interrupted
-  elif lives pid || is_new; then state=running
+  # A runner may write its number between the two questions, so the first is asked again.
+  elif lives pid || is_new || lives pid; then state=running
   elif [ -f "$run/exit" ]; then state=finished
   else state=unknown; fi
   [ "$state" != finished ] || ! grep -q '^withdrawn' "$run/exit" || state=withdrawn

@@ -40,11 +40,6 @@ export async function hostOf(system: System, name: string): Promise<Host> {
   return { host: ssh.host, port: ssh.port, username, keyPath, fingerprint, home: homeOf(system, id) };
 }
 
-/** How many links a host has open. */
-export async function linksOf(system: System, name: string): Promise<number> {
-  return (await shownOf(system, name)).ssh.links;
-}
-
 /** Gives a host another key, as if it had been set up anew. Returns the fingerprint. */
 export async function changeHostKey(system: System, name: string): Promise<string> {
   return newKey.parse(await control(system, `instances/${name}/host-key`, 'POST')).fingerprint;

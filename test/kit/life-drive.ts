@@ -39,10 +39,15 @@ export class Machine {
     this.#states = ids.states;
   }
 
-  /** Plays all stretches, then waits for the stop of what is idle for good, at most `restMs`. */
+  /** Plays all stretches, then waits, at most `restMs`, for the stop of what runs and is idle for good. */
   async play(restMs: number): Promise<void> {
     this.truth.settled(CALM);
     for (const stretch of this.life.stretches) await this.#stretch(stretch);
+    if (!this.#isUp()) {
+      this.truth.unsettled();
+      await this.#wake();
+      this.truth.settled(CALM);
+    }
     const restUntil = Date.now() + restMs;
     while (this.#isUp() && Date.now() < restUntil) await pause(LOOK_MS);
     if (this.#isUp()) this.truth.lost.push(`${this.life.name}: still runs ${restMs} ms after its last use`);

@@ -32,16 +32,24 @@ export interface Life {
 }
 
 const MINUTE_MS = 60_000;
-const LONGEST_TIMEOUT_MIN = 4;
 const LONGEST_SNOOZE_MIN = 4;
 const SHORTEST_S = 6;
 
-/** The same seed gives the same lives. Each is cut where its time, in seconds, is over. */
-export function livesOf({ count, seconds, random }: { count: number; seconds: number; random: Random }): Life[] {
+export interface LivesOptions {
+  readonly count: number;
+  /** How long each is, before its last rest. */
+  readonly seconds: number;
+  /** Idle timeouts are from 1 to so many minutes of the product's, which are scaled. */
+  readonly longestTimeoutMin: number;
+  readonly random: Random;
+}
+
+/** The same seed gives the same lives. Each is cut where its time is over. */
+export function livesOf({ count, seconds, longestTimeoutMin, random }: LivesOptions): Life[] {
   return fc.sample(timelines, { numRuns: count, seed: random.seed }).map((timeline, index) => ({
     name: `life-${index}`,
     type: index % 2 === 0 ? 'g4dn.xlarge' : 't3.micro',
-    idleTimeoutMin: 1 + (timeline.idleTimeoutMinutes % LONGEST_TIMEOUT_MIN),
+    idleTimeoutMin: 1 + (timeline.idleTimeoutMinutes % longestTimeoutMin),
     stretches: cut(timeline, seconds, random, index % 2 === 0),
   }));
 }

@@ -7,19 +7,11 @@ import type { Assessment, LifeRecord, Look } from './life-assess.ts';
 import { assess, reactionsOf } from './life-assess.ts';
 import { homeOf } from './hosts.ts';
 import { Machine } from './life-drive.ts';
-import type { Life } from './life-plan.ts';
+import type { Life, LivesOptions } from './life-plan.ts';
 import { livesOf } from './life-plan.ts';
 import { bodyOn, member } from './members.ts';
-import type { Random } from './random.ts';
 import type { System } from './system.ts';
 import { until } from './until.ts';
-
-export interface LivesOptions {
-  readonly count: number;
-  /** How long each is, before its last rest. */
-  readonly seconds: number;
-  readonly random: Random;
-}
 
 export interface LivesReport extends Assessment {
   readonly lives: number;
@@ -46,8 +38,8 @@ export const LIVES_CONFIG = {
   },
 } as const;
 
-/** For the last stop: the longest window, and sweeps that hang on machines that do not answer. */
-const REST_MS = 5 * MINUTE_MS + 60_000;
+/** For the last stop, beyond the window: sweeps that hang on machines that do not answer. */
+const REST_MS = 60_000;
 const WATCH_MS = 300;
 const AT_ONCE = 6;
 
@@ -64,7 +56,8 @@ export async function playLives(system: System, options: LivesOptions): Promise<
     await eachOf(lives, async (life, index) => {
       machines.push(await settle(system, life, { instanceId: instances[index] ?? '', states }));
     });
-    await Promise.all(machines.map((machine) => machine.play(REST_MS)));
+    const restMs = (options.longestTimeoutMin + GRACE_MIN) * MINUTE_MS + REST_MS;
+    await Promise.all(machines.map((machine) => machine.play(restMs)));
     return await judgeAll(system, machines);
   } finally {
     over.abort();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { System } from './system.ts';
 
 /** A value in the forms in which a text may hold it: as it is, in JSON, as hexadecimal, and as base64 at any offset. */
-export function formsOf(value: string): readonly string[] {
+function formsOf(value: string): readonly string[] {
   const shifted = [0, 1, 2].map((shift) => {
     const base64 = Buffer.from(`${'x'.repeat(shift)}${value}`).toString('base64');
     // The characters at both ends depend on what stands beside it.

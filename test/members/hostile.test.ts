@@ -12,11 +12,14 @@ import { startSystem } from '../kit/system.ts';
 /** Whatever runs any part of it leaves a file `pwned` where it runs. */
 const NASTY = `a'b"c $(touch pwned) \`touch pwned\`;touch pwned;&|(*?~!#$HOME \\ \${IFS}'; touch pwned; '`;
 
+/** Of a secret nothing comes back, so that machines compare it with what they are told to expect. */
+const SECRET = `the secret ${NASTY}`;
+
 let system: System;
 let home: string;
 beforeAll(async () => {
   system = await startSystem({
-    env: { FERMATA_SECRET_NASTY: NASTY },
+    env: { FERMATA_SECRET_NASTY: SECRET },
     config: { agents: { cat: { command: 'cat' } } },
   });
   home = homeOf(system, await system.cloud.idOf('vm-prod-01'));
@@ -51,15 +54,16 @@ test('in work folders, ready steps, commands, variables, secrets, input and prom
   const shown = await run(
     system,
     'vm-prod-01',
-    'pwd; mkdir "$HOME/$HERE"; for text in "$HERE" "$GREETING" "$TOKEN"; do printf "%s\\n" "$text"; done; cat',
+    'pwd; mkdir "$HOME/$HERE"; echo "$HERE"; echo "$GREETING"; [ "$TOKEN" = "the secret $GREETING" ] && echo same; cat',
     { env: { HERE: `here ${NASTY}` }, stdin: NASTY },
   );
-  const lines = [join(home, `work ${NASTY}`), `here ${NASTY}`, NASTY, NASTY, NASTY];
+  const lines = [join(home, `work ${NASTY}`), `here ${NASTY}`, NASTY, 'same', NASTY];
   expect(shown.result).toMatchObject({ exit_code: 0, stdout: lines.join('\n'), stderr: '' });
-  const files = `printf '%s\\n' "$(pwd)" "$(cat ../from-exec)" "$(cat ../put*/file*)" "$(cat ../secret*)"`;
+  const files =
+    'pwd; cat ../put*/file*; for file in ../from-exec ../secret*; do [ "$(cat "$file")" = "$TOKEN" ]; echo $?; done';
   const there = await run(system, 'vm-prod-01', files, { run_from: join(home, `here ${NASTY}`) });
-  const kept = [join(home, `here ${NASTY}`), NASTY, NASTY, NASTY, ''];
-  expect(there.result).toMatchObject({ exit_code: 0, stdout: kept.join('\n') });
+  const kept = `${join(home, `here ${NASTY}`)}\n${NASTY}0\n0\n`;
+  expect(there.result).toMatchObject({ exit_code: 0, stdout: kept });
   const lineFeeds = `${NASTY}\n$(touch pwned)\n\n`;
   const exact = await run(system, 'vm-prod-01', 'printf %s "$LINES_OF_IT"', { env: { LINES_OF_IT: lineFeeds } });
   expect(exact.result).toMatchObject({ exit_code: 0, stdout: lineFeeds });

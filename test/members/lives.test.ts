@@ -17,7 +17,7 @@ afterAll(() => system.stop(), 30_000);
 test('8 lives: no false stop, no missed stop, every verdict right, no work lost', async () => {
   const random = randomOf();
   const { seed } = random;
-  const report = await playLives(system, { count: 8, seconds: 25, random });
+  const report = await playLives(system, { count: 8, seconds: 20, longestTimeoutMin: 2, random });
   const { wrong, falseStops, missedStops, lost, others, compared, looks, stops, raced } = report;
   process.stdout.write(
     `lives: seed ${seed}, ${looks} looks, ${compared} verdicts compared, ${stops} stops, ${raced} as use began\n`,

@@ -4,13 +4,13 @@ import { changesOf, detailOf, tasksOn } from '../kit/member-watch.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 
-const CAPACITY_S = 4;
+const CAPACITY_S = 1.5;
 
 let system: System;
 beforeAll(async () => {
   system = await startSystem({
     config: {
-      execution: { retry_delay_seconds: 0.2, max_retries: 3 },
+      execution: { retry_delay_seconds: 0.05, max_retries: 3 },
       machines: { capacity_seconds: CAPACITY_S },
       provision: { agent_auth: { claude: { AGENT_KEY: { env: 'NOT_THERE' } } } },
     },

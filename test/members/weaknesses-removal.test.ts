@@ -103,6 +103,12 @@ test('14: an idle stop that fails is a task that says why, and another one follo
     reason: 'retries_exhausted',
     error: expect.stringContaining('fewer'),
   });
+  expect(await eventsOf(system, id, 'stop_failed')).toEqual([
+    expect.objectContaining({
+      says: expect.stringContaining('could not be stopped (retries_exhausted)'),
+      detail: { task_id: first?.task_id, error: failed.error },
+    }),
+  ]);
   // What stops it is no use of it.
   const uses = (await verdictsOf(system, id)).filter(({ verdict }) => verdict === 'busy');
   expect(uses).toEqual([]);
