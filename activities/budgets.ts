@@ -14,17 +14,15 @@ import { billedTime, claimStop, tenantsWithMembers } from '../store/cost.ts';
 import { keepFindings, resolveFindings } from '../store/findings.ts';
 import { noteOnce } from '../store/member-events.ts';
 import type { MemberRow } from '../store/members.ts';
-import { isBeingStopped } from '../store/verdicts.ts';
+import { FAILED_STOP_PAUSE_MS, isBeingStopped } from '../store/verdicts.ts';
 
 export interface BudgetParts {
   readonly postgres: Postgres;
-  readonly policy: Pick<Policy, 'prices' | 'budgets'>;
+  readonly policy: Pick<Policy, 'prices' | 'budgets' | 'idle'>;
 }
 
 /** What is left is stopped by the next sweep. */
 const STOPS_A_SWEEP = 50;
-/** A task that was named and is not to be seen after this was never started. */
-const STARTS_WITHIN_MS = 60_000;
 
 interface Kept {
   readonly budget: Budget;
@@ -110,9 +108,10 @@ async function note(
   await reaching(noteOnce(postgres.db, row, { by: 'policy/budget', kind, says, detail }));
 }
 
-async function claim({ postgres: { db } }: BudgetParts, row: MemberRow): Promise<DueStop | undefined> {
+async function claim({ postgres: { db }, policy }: BudgetParts, row: MemberRow): Promise<DueStop | undefined> {
   const { cloud, name } = row.settings;
-  if (!cloud || (await reaching(isBeingStopped(db, row, STARTS_WITHIN_MS)))) return undefined;
+  if (!cloud || (await reaching(isBeingStopped(db, row, FAILED_STOP_PAUSE_MS * policy.idle.timeScale))))
+    return undefined;
   const taskId = randomUUID();
   if (!(await reaching(claimStop(db, row, taskId)))) return undefined;
   const { tenant } = row;

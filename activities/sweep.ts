@@ -22,6 +22,7 @@ import {
   dropOldVerdicts,
   dueMembers,
   forgetClocks,
+  FAILED_STOP_PAUSE_MS,
   isBeingStopped,
   keepJudgement,
   postpone,
@@ -48,8 +49,6 @@ const PROBES_AT_ONCE = 24;
 /** A sweep ends before the next one begins. */
 const SWEEP_MS = 40_000;
 const MINUTE_MS = 60_000;
-/** A task that was named and is not to be seen after this was never started. */
-const STARTS_WITHIN_MS = 60_000;
 
 /** The activity of the cron workflow `sweepIdle`. */
 export function sweepActivities(parts: SweepParts): SweepActivities {
@@ -178,7 +177,7 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged | und
   return reaching(
     postgres.transaction(async (db) => {
       const due = judgement.next === 'stop' || judgement.next === 'stop_max_run';
-      const asked = due && !(await isBeingStopped(db, row, STARTS_WITHIN_MS));
+      const asked = due && !(await isBeingStopped(db, row, FAILED_STOP_PAUSE_MS * policy.idle.timeScale));
       const taskId = asked ? randomUUID() : null;
       const inputs = {
         probe: plain(probe),
@@ -189,7 +188,7 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged | und
       const judged = { judgement, inputs, at, gpuPercent: gpuPercentOf(probe), stopTaskId: taskId };
       if (!(await keepJudgement(db, row, judged))) return undefined;
       await noteJudgement(db, row, judgement);
-      if (taskId !== null) await noteFailedStop(db, row);
+      if (due) await noteFailedStop(db, row);
       const ifIdle = judgement.next === 'stop';
       const by = ifIdle ? ('policy/idle' as const) : ('policy/max_run' as const);
       const stop =

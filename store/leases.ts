@@ -48,12 +48,14 @@ export async function leasesOn(db: Queries, targets: readonly string[]): Promise
     .orderBy(leases.fence);
 }
 
-/** Gives back all that a workflow holds; what it used was in use until now. */
+/** Gives back all that a workflow holds: what it used was in use until now, what it changed is to be made ready again. */
 export async function releaseLeases(db: Queries, holder: string): Promise<void> {
   await db.execute(sql`
     with gone as (delete from ${leases} where ${leases.holder} = ${holder} returning target, mode)
-    update members set last_use_at = clock_timestamp()
-    where target in (select target from gone where mode = 'shared')`);
+    update members m set
+      last_use_at = case gone.mode when 'shared' then clock_timestamp() else m.last_use_at end,
+      ready_at = case gone.mode when 'shared' then m.ready_at end
+    from gone where m.target = gone.target`);
 }
 
 /** Frees the very lease that a dead holder left: the fence tells it from one taken since. */

@@ -77,17 +77,25 @@ export async function keepJudgement(
   return true;
 }
 
-/** True while the task by which a policy last set about stopping the member has not ended. */
-export async function isBeingStopped(
-  db: Queries,
-  { stopTaskId, stopAskedAt }: MemberRow,
-  startsWithinMs: number,
-): Promise<boolean> {
+/**
+ * True while the task by which a policy last set about stopping the member has not ended, and for `pauseMs` after one that
+ * failed: what cannot be stopped now is not asked for each minute.
+ */
+export async function isBeingStopped(db: Queries, row: MemberRow, pauseMs: number): Promise<boolean> {
+  const { stopTaskId, stopAskedAt } = row;
   if (stopTaskId === null) return false;
+  const sinceMs = stopAskedAt === null ? Infinity : Date.now() - stopAskedAt.getTime();
   const [task] = await db.select({ status: tasks.status }).from(tasks).where(eq(tasks.id, stopTaskId));
-  if (task) return !isTerminal(task.status);
-  return stopAskedAt !== null && Date.now() - stopAskedAt.getTime() < startsWithinMs;
+  if (!task) return sinceMs < STARTS_WITHIN_MS;
+  if (!isTerminal(task.status)) return true;
+  return sinceMs < pauseMs && (await failedStop(db, row)) !== undefined;
 }
+
+/** A task that was named and is not to be seen after this was never started. */
+const STARTS_WITHIN_MS = 60_000;
+
+/** How long a stop that failed is not asked for again, before any scale of time. */
+export const FAILED_STOP_PAUSE_MS = 15 * 60_000;
 
 /** Ends of a stop that say nothing about whether the machine can be stopped: it was used, or nobody allowed it. */
 const WENT_AWAY: readonly (TaskReason | null)[] = ['superseded', 'conflict', 'rejected', 'expired', 'cancelled'];

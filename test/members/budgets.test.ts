@@ -1,4 +1,5 @@
 // Budgets that act: a machine over its limit is stopped by a task of the policy, once, and a tenant's by the same rule.
+import { DEFAULT_IDLE_POLICY } from '../../domain/idle-policy.ts';
 import { z } from 'zod';
 import { budgetStops } from '../../activities/budgets.ts';
 import type { Postgres } from '../../clients/postgres.ts';
@@ -31,9 +32,10 @@ beforeEach(() => system.db.query('update members set stop_task_id = null, stop_a
 
 // Not a day: midnight would come between two lines of a test more often.
 const per = 'month';
+const idle = { timeScale: 1, keepVerdictsMs: 1, maxSnoozeMin: 60, rule: DEFAULT_IDLE_POLICY };
 const stopsUnder = async (budgets: Partial<Budgets>) => {
   const rows = await Promise.all([gpu, prod].map((id) => memberById(postgres.db, id)));
-  const policy = { prices: undefined, budgets: { member: null, tenant: null, ...budgets } };
+  const policy = { idle, prices: undefined, budgets: { member: null, tenant: null, ...budgets } };
   return budgetStops(
     { postgres, policy },
     rows.flatMap((row) => row ?? []),
@@ -95,7 +97,11 @@ test('is named for one task until that has ended, and told of once', async () =>
 test('a sweep that read its row before another policy named a stop names none', async () => {
   await spend(gpu, 50);
   const row = await memberById(postgres.db, gpu);
-  const policy = { prices: undefined, budgets: { member: { per, warnUsd: null, stopUsd: 1 }, tenant: null } } as const;
+  const policy = {
+    idle,
+    prices: undefined,
+    budgets: { member: { per, warnUsd: null, stopUsd: 1 }, tenant: null },
+  } as const;
   await system.db.query("update members set stop_task_id = 'another', stop_asked_at = now() where id = $1", [gpu]);
   expect(await budgetStops({ postgres, policy }, row ? [row] : [])).toEqual([]);
 });

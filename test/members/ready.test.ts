@@ -81,3 +81,12 @@ test('a machine whose controller is gone shuts itself down', async () => {
   expect(system.cloud.effects('StopInstances')).toEqual([]);
   await system.worker.start();
 }, 90_000);
+
+test('a machine that was restarted is made ready anew before the next command', async () => {
+  await register(system, 'vm-prod-01', {
+    ready_steps: [{ name: 'mark', kind: 'exec', command: 'echo ready >>boots' }],
+  });
+  await run(system, 'vm-prod-01', 'true');
+  await ended(system, await system.api.submit('restart_instance', { instance_id: 'vm-prod-01' }));
+  expect((await run(system, 'vm-prod-01', 'cat ~/boots')).result).toMatchObject({ stdout: 'ready\nready\n' });
+}, 60_000);
