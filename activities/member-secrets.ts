@@ -22,29 +22,39 @@ export function rememberSecrets(memberId: string, step: string, values: Readonly
   }
 }
 
+export interface SecretsThere {
+  readonly values: readonly string[];
+  /** False when the machine may have one that this worker does not know: then nothing it prints is fit to be kept. */
+  readonly complete: boolean;
+}
+
 /**
- * What the ready steps of a member brought to it. What cannot be read now is left out. `commands` says whether a
- * command is run whose value this worker does not remember; it may print another one each time.
+ * What the ready steps of a member brought to it. `commands` says whether a command is run whose value this worker
+ * does not remember; it may print another one each time. Minted tokens are known by their form.
  */
 export async function secretsOn(
   parts: RemoteParts & { readonly policy: Policy },
   row: MemberRow,
   commands: 'run' | 'leave',
-): Promise<readonly string[]> {
+): Promise<SecretsThere> {
   const values: string[] = [];
+  let complete = true;
   for (const { name, secrets = {}, minted = {} } of readyStepsOf(row.settings, parts.policy, parts.scripts.guard)) {
     for (const variable of [...Object.keys(secrets), ...Object.keys(minted)]) {
       const known = brought.get(keyOf(row.id, name, variable)) ?? [];
       values.push(...known);
       const ref = secrets[variable];
-      if (ref === undefined || ('command' in ref && (commands === 'leave' || known.length > 0))) continue;
-      const value = await valueOf(parts, row, ref);
-      if (value === undefined) continue;
+      if (ref === undefined || ('command' in ref && known.length > 0)) continue;
+      const value = 'command' in ref && commands === 'leave' ? undefined : await valueOf(parts, row, ref);
+      if (value === undefined) {
+        complete = false;
+        continue;
+      }
       values.push(value);
       if ('command' in ref) rememberSecrets(row.id, name, { [variable]: value });
     }
   }
-  return [...new Set(values)];
+  return { values: [...new Set(values)], complete };
 }
 
 async function valueOf(parts: RemoteParts, row: MemberRow, ref: SecretRef): Promise<string | undefined> {

@@ -35,7 +35,8 @@ export async function probeMember(
       return { unreachable: ran.lost ?? `the probe ended with ${ran.code ?? '?'}` };
     const probe = parseProbe(ran.stdout, { request, at: new Date().toISOString() });
     if (!('customSays' in probe) || probe.customSays === '') return probe;
-    return { ...probe, customSays: redactedHead(probe.customSays, await secretsOn(parts, row, 'leave')) };
+    const { values, complete } = await secretsOn(parts, row, 'leave');
+    return { ...probe, customSays: complete ? redactedHead(probe.customSays, values) : '' };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     await noteChangedKey(parts, row, error);

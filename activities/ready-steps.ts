@@ -130,7 +130,7 @@ async function once(parts: ReadyStepParts, row: MemberRow, step: DueStep): Promi
       secrets[name] = value;
     }
     rememberSecrets(row.id, step.name, secrets);
-    values.push(...(await secretsOn(parts, row, 'leave')));
+    values.push(...(await secretsOn(parts, row, 'run')).values);
     const address = await addressOf(parts, row);
     const ran = await run(parts, address, step, secrets);
     const output = `${redactedHead(ran.stdout, values)}${redactedHead(ran.stderr, values)}`.slice(-SHOWN_CHARACTERS);

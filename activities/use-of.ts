@@ -13,6 +13,7 @@ export async function useOf(parts: SweepParts, { target }: Step): Promise<string
   const [row] = await reaching(membersOnTargets(parts.postgres.db, [target]));
   const cloud = row?.settings.cloud;
   if (!row || !cloud) return 'it is no member any more, so nobody can tell whether it is used';
+  if (row.snoozedUntil !== null && row.snoozedUntil > new Date()) return 'somebody asked to hold it off meanwhile';
   const rule = idleRuleOf(parts.policy, cloud);
   const probe = await probeMember(parts, row, rule);
   const input = {

@@ -34,9 +34,17 @@ function formsOf(values: readonly string[]): readonly string[] {
 
 const inJson = (value: string) => JSON.stringify(value).slice(1, -1);
 
-/** The text without these values, in any of the forms in which a shell or JSON would print them. */
+/** Tokens that are known by their form, also when nobody remembers having made them: those of GitHub. */
+const KNOWN_FORM = /\bgh[a-z]_[A-Za-z0-9]{20,}/g;
+
+/**
+ * The text without these values, in any of the forms in which a shell or JSON would print them, and without tokens that
+ * are known by their form.
+ */
 export function redacted(text: string, values: readonly string[]): string {
-  return formsOf(values).reduce((rest, form) => rest.replaceAll(form, '[secret]'), text);
+  return formsOf(values)
+    .reduce((rest, form) => rest.replaceAll(form, '[secret]'), text)
+    .replaceAll(KNOWN_FORM, '[secret]');
 }
 
 /** The same for a text that was cut off: the beginning of a value at its end goes as well. */

@@ -72,7 +72,7 @@ function planned(
           member: id,
           command: run.command,
           stdin: run.stdin ?? null,
-          cwd: params.run_from ?? settings.workFolder,
+          cwd: folderOf(settings.workFolder, params.run_from),
           timeout_s: params.timeout_s,
           silence_s: params.silence_timeout_s,
           shown_bytes: SHOWN_BYTES,
@@ -89,6 +89,12 @@ function planned(
     costUsdPerHour: null,
     facts: { member: settings.name },
   };
+}
+
+/** A relative folder is one in the work folder. */
+function folderOf(workFolder: string, runFrom: string | undefined): string {
+  if (runFrom === undefined) return workFolder;
+  return runFrom.startsWith('/') ? runFrom : `${workFolder}/${runFrom}`;
 }
 
 function resultOf(ref: string, outcomes: readonly StepOutcome[], facts: JsonObject): JsonObject {

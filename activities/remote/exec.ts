@@ -83,7 +83,7 @@ function refOf({ id, digest }: RunRef) {
 }
 
 /** Variables of a command as arguments of a call. Throws `InvalidRequest` for what no shell can hold. */
-function variablesOf(key: string, env: Readonly<Record<string, string>> = {}) {
+export function variablesOf(key: string, env: Readonly<Record<string, string>> = {}) {
   return Object.entries(env).map(([name, value]) => {
     demand(NAME.test(name), `'${name}' is not the name of a variable`);
     demandText(value, `the variable ${name}`);

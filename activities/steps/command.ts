@@ -91,7 +91,7 @@ export function commandRunner(parts: RemoteParts & { readonly policy: Policy }, 
   const secretsOf = async ({ memberId, secrets }: Command) => {
     const read: Record<string, string> = {};
     for (const [name, ref] of Object.entries(secrets)) read[name] = await parts.secrets.read(ref);
-    hidden ??= await secretsOn(parts, await memberRow(parts, memberId), 'run');
+    hidden ??= (await secretsOn(parts, await memberRow(parts, memberId), 'run')).values;
     hidden = [...hidden, ...Object.values(read)];
     return read;
   };

@@ -40,3 +40,7 @@ test('the words for a reference never hold a value', () => {
     'secret command c',
   ]);
 });
+
+test('a token that nobody remembers is known by its form', () => {
+  expect(redacted(`token ghs_${'a1B2'.repeat(9)}, and ghs_short`, [])).toBe('token [secret], and ghs_short');
+});
