@@ -51,7 +51,11 @@ test('a checkpoint is asked for by a signal that ends nobody, and has come when 
     expect(await machine.ask('ask', 'checkpoint')).toMatchObject({ asked: { outcome: 'pending' } });
     writeFileSync(join(machine.home, 'go'), '');
     await until('it came', async () => (await askedOf(machine, 'ask'))?.outcome === 'done');
-    expect(await machine.lookFurther('ask')).toMatchObject({ job: { state: 'running' }, checkpoint: { bytes: 2 } });
+    // The look knows it before the runner has said so.
+    await until('it runs on', async () => {
+      expect(await machine.lookFurther('ask')).toMatchObject({ job: { state: 'running' }, checkpoint: { bytes: 2 } });
+      return true;
+    });
     expect(readFileSync(join(machine.home, 'asks'), 'utf8')).toBe('one\n');
     writeFileSync(join(machine.home, 'end'), '');
     expect(await machine.ends('ask')).toMatchObject({ state: 'completed' });
