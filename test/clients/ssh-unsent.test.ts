@@ -83,12 +83,16 @@ test('a server that opens no channel at all is busy, at once', async () => {
 test('one that opens few is not asked for more than it gives, and all commands run once', async () => {
   const server = await serve({ maxSessions: 2 });
   const ssh = open({ refusedMs: 50 });
+  // One that is refused while nothing of ours runs on it is replaced, so the links at a time are what is bounded.
+  let most = 0;
+  const watch = setInterval(() => (most = Math.max(most, ssh.stats().links)), 5);
   const all = await Promise.all(
     Array.from({ length: 16 }, (_, n) => ssh.run(addressOf(server), request(`sleep 0.1; echo ${n}`))),
-  );
+  ).finally(() => clearInterval(watch));
   expect(all.map(({ code, stdout }) => [code, stdout])).toEqual(all.map((_, n) => [0, `${n}\n`]));
   expect(server.seen.commands.length).toBe(16);
-  expect(server.seen.logins).toBeLessThanOrEqual(3);
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(3);
 });
 
 test('with one link that is full for too long a request is told that it is busy', async () => {
