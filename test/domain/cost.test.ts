@@ -52,7 +52,7 @@ test.each<[string, Transition[], [number, number | null][]]>([
   );
 });
 
-test('a machine that runs: this session, all of it, and the disks', () => {
+test('a machine that runs: since its start, all of it, and the disks', () => {
   const storage: Storage = { gb: 100, usdPerGbMonth: USD_PER_GB_MONTH, from: hour(0), to: null };
   const cost = costOf([priced(0, 3), priced(10, null, 4)], hour(12), storage);
   expect(cost).toMatchObject({ running: true, usdPerHour: 4, sessionMs: 7_200_000, sessionUsd: 8 });
