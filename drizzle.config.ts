@@ -3,6 +3,6 @@ import { defineConfig } from 'drizzle-kit';
 
 export default defineConfig({
   dialect: 'postgresql',
-  schema: ['./store/schema.ts', './store/member-schema.ts'],
+  schema: ['./store/schema.ts', './store/member-schema.ts', './store/job-schema.ts'],
   out: './store/migrations',
 });

@@ -4,9 +4,9 @@ import { Context } from '@temporalio/activity';
 const HEARTBEAT_MS = 2_000;
 
 /** Heartbeats as long as the work goes on, so that a lost worker is noticed. */
-export async function heartbeating<T>(work: () => Promise<T>): Promise<T> {
+export async function heartbeating<T>(work: () => Promise<T>, everyMs = HEARTBEAT_MS): Promise<T> {
   const context = Context.current();
-  const timer = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+  const timer = setInterval(() => context.heartbeat(), everyMs);
   try {
     return await work();
   } finally {

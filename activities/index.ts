@@ -3,6 +3,10 @@ import type { WorkflowClient } from '@temporalio/client';
 import type { Policy } from '../domain/policy.ts';
 import { findingActivities } from './findings.ts';
 import { inspectActivities } from './inspect.ts';
+import { openJobCalls } from './job-calls.ts';
+import { jobActivities } from './jobs.ts';
+import { jobUpkeepActivities } from './job-upkeep.ts';
+import { yieldActivities } from './job-yield.ts';
 import { leaseActivities } from './leases.ts';
 import { memberActivities } from './members.ts';
 import { observeActivities } from './observe.ts';
@@ -21,7 +25,8 @@ export interface Parts extends RemoteParts {
 }
 
 /** The activities of a worker. */
-export function createActivities(parts: Parts) {
+export function createActivities(outside: Parts) {
+  const parts = { ...outside, calls: openJobCalls(outside.postgres) };
   return {
     ...recordActivities(parts),
     ...observeActivities(parts),
@@ -33,6 +38,9 @@ export function createActivities(parts: Parts) {
     ...reconcileActivities(parts),
     ...findingActivities(parts),
     ...sweepActivities(parts),
+    ...jobActivities(parts),
+    ...yieldActivities(parts),
+    ...jobUpkeepActivities(parts),
   };
 }
 

@@ -1,12 +1,13 @@
 // Reading the cloud: for the operations that only read, and for a plan, which is hashed here.
 import { createHash } from 'node:crypto';
 import type { Clouds } from '../clients/ec2.ts';
-import type { Postgres } from '../clients/postgres.ts';
+import type { Postgres, Queries } from '../clients/postgres.ts';
 import { reaching } from '../clients/postgres.ts';
 import type { PlanInput, ReadAnswer } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Instance, InstanceQuery } from '../domain/instance.ts';
 import { isInstanceId } from '../domain/instance.ts';
+import { isEnded, jobIdOf, LAUNCHED } from '../domain/job.ts';
 import type { Plan, PlanDraft } from '../domain/plan.ts';
 import { leaseModeOf, planText } from '../domain/plan.ts';
 import type { Policy } from '../domain/policy.ts';
@@ -14,6 +15,8 @@ import type { PlanContext } from '../operations/operation.ts';
 import { operationOf } from '../operations/index.ts';
 import type { MemberRow } from '../store/members.ts';
 import { findMember, memberOnInstance, membersOnTargets } from '../store/members.ts';
+import { jobById, slotHolders } from '../store/jobs.ts';
+import type { TaskRow } from '../store/tasks.ts';
 import { findTask } from '../store/tasks.ts';
 import { attempt } from './attempt.ts';
 import { instanceOfMember } from './member-access.ts';
@@ -85,7 +88,12 @@ async function seeInstances(
   const cloud = row?.settings.cloud;
   const ec2 = cloud ? clouds.of(cloud.region, cloud.profile) : clouds.home;
   const seen = await ec2.find(cloud ? { kind: 'one', ref: cloud.instanceId } : query, { signal });
-  return { seen, context: { region: ec2.region, agents: policy.agents } };
+  const jobs = row ? await reaching(slotHolders(postgres.db, [row.id])) : [];
+  const launched = jobs.filter(({ state }) => LAUNCHED.includes(state)).map(({ id }) => id);
+  return {
+    seen,
+    context: { region: ec2.region, agents: policy.agents, ...(launched.length > 0 && { jobs: launched }) },
+  };
 }
 
 /** Ids are unambiguous; a name is a member's only when it is that of no instance, so it is not asked for here. */
@@ -99,19 +107,29 @@ async function withGuards({ postgres }: ObserveParts, input: PlanInput, draft: P
   const rows = await reaching(membersOnTargets(postgres.db, targets));
   const guarded = rows.filter(({ settings }) => settings.guarded);
   if (guarded.length === 0 || (await isCovered(postgres, input, draft))) return draft;
-  return { ...draft, guarded: guarded.map(({ settings }) => settings.name).sort() };
+  return { ...draft, guarded: [...guarded.map(({ settings }) => settings.name).sort(), ...(draft.guarded ?? [])] };
 }
 
 /** A start is covered by the plan of a running task that needs this very machine and was approved, or needed no approval. */
 async function isCovered({ db }: Postgres, { tenant, onBehalfOf }: PlanInput, draft: PlanDraft): Promise<boolean> {
   if (onBehalfOf === undefined) return false;
   const found = await reaching(findTask(db, tenant, onBehalfOf));
+  if (found?.row.operation === 'start_job') return isCoveredByJob(db, found.row, draft);
   const plan = found?.row.plan;
   if (!plan?.needs || found?.row.status !== 'RUNNING') return false;
   if (plan.guarded && found.row.approved !== true) return false;
   const { target, start } = plan.needs;
   return (
     start === 'if_stopped' && draft.steps.every((step) => step.target === target && leaseModeOf(step.call) === 'shared')
+  );
+}
+
+/** The start of the machine of a job that was accepted, with a decision where that was needed, and has not ended. */
+async function isCoveredByJob(db: Queries, { id, plan, approved }: TaskRow, draft: PlanDraft): Promise<boolean> {
+  const job = await reaching(jobById(db, jobIdOf(id)));
+  if (!job || isEnded(job.state) || job.spec.start === 'never' || (plan?.guarded && approved !== true)) return false;
+  return draft.steps.every(
+    (step) => step.call === 'start_instance' && plan?.steps.some(({ target }) => target === step.target) === true,
   );
 }
 

@@ -1,4 +1,5 @@
 // What the activities that work on machines are given.
+import type { JobScripts } from './remote/job.ts';
 import type { MemberParts } from './member-access.ts';
 
 /** The texts of the scripts that are sent to machines. */
@@ -9,6 +10,7 @@ export interface Scripts {
   readonly probe: string;
   readonly ready: string;
   readonly guard: string;
+  readonly jobs: JobScripts;
 }
 
 export interface RemoteParts extends MemberParts {

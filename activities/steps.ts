@@ -11,7 +11,7 @@ import { claimStep, findMark, markAnswered, unmark } from '../store/steps.ts';
 import { attempt, isShuttingDown } from './attempt.ts';
 import type { Look, StepRunner } from './steps/runner.ts';
 import { runnerOf } from './steps/runners.ts';
-import type { SweepParts } from './sweep.ts';
+import type { JobParts } from './job-machine.ts';
 
 /** Looks come quickly at first and then rarely, because EC2 counts calls. */
 const FIRST_PAUSE_MS = 150;
@@ -33,7 +33,7 @@ export interface StepActivities {
 }
 
 /** The activities of steps, on a cloud and a store. */
-export function stepActivities(parts: SweepParts): StepActivities {
+export function stepActivities(parts: JobParts): StepActivities {
   const { postgres } = parts;
   const { db } = postgres;
   return {

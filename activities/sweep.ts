@@ -6,6 +6,7 @@ import type { DueStop, SweepReport } from '../domain/activity.ts';
 import type { Instance } from '../domain/instance.ts';
 import type { Judgement } from '../domain/idle.ts';
 import { judge } from '../domain/idle.ts';
+import { isJobId, LAUNCHED } from '../domain/job.ts';
 import type { CloudBlock } from '../domain/member.ts';
 import type { Policy } from '../domain/policy.ts';
 import { idleRuleOf } from '../domain/policy.ts';
@@ -14,6 +15,8 @@ import { usdPerHour } from '../domain/prices.ts';
 import type { Json } from '../domain/task.ts';
 import { workflowIdOf } from '../domain/task.ts';
 import { dropOldBlobs } from '../store/blobs.ts';
+import { slotHolders } from '../store/jobs.ts';
+import type { LeaseRow } from '../store/leases.ts';
 import { leasesOn } from '../store/leases.ts';
 import type { MemberRow } from '../store/members.ts';
 import { observeMember } from '../store/member-observed.ts';
@@ -91,7 +94,7 @@ async function sweep(parts: SweepParts): Promise<SweepReport> {
   // After the others, so that no member is stopped by two tasks.
   const overBudget = await budgetStops(parts, awake);
   await reaching(dropOldVerdicts(db, parts.policy.idle.keepVerdictsMs));
-  await reaching(dropOldBlobs(db));
+  await reaching(dropOldBlobs(db, parts.policy.jobs.keepLogMs));
   return {
     looked: due.length,
     probed: judged.length,
@@ -161,7 +164,8 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged | und
   // After the probe: whoever took the machine in the meantime is in the way of a stop. A stop of ours is no use of it.
   const stopping = row.stopTaskId === null ? undefined : workflowIdOf(row.stopTaskId);
   const leases = await reaching(leasesOn(postgres.db, [row.target]));
-  const holders = leases.flatMap(({ holder }) => (holder === stopping ? [] : [holder]));
+  const seen = await seenByProbe(parts, row, leases);
+  const holders = leases.flatMap(({ holder }) => (holder === stopping || seen.includes(holder) ? [] : [holder]));
   const at = new Date();
   const judgement = judge({
     now: at.toISOString(),
@@ -196,6 +200,17 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged | und
       return { judgement, unreachable: 'unreachable' in probe, stop };
     }),
   );
+}
+
+/** Jobs that were launched: their heartbeat on the machine is the evidence, so that one that hangs is not use for ever. */
+async function seenByProbe(
+  { postgres }: SweepParts,
+  { id }: MemberRow,
+  leases: readonly LeaseRow[],
+): Promise<string[]> {
+  if (!leases.some(({ holder }) => isJobId(holder))) return [];
+  const jobs = await reaching(slotHolders(postgres.db, [id]));
+  return jobs.filter(({ state }) => LAUNCHED.includes(state)).map((job) => job.id);
 }
 
 /** A rule or a look as JSON. */

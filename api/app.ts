@@ -10,6 +10,7 @@ import { errorHandler, requestIdOf } from './errors.ts';
 import { eventRoutes } from './routes/events.ts';
 import { fileRoutes } from './routes/files.ts';
 import { fleetRoutes } from './routes/fleet.ts';
+import { jobRoutes } from './routes/jobs.ts';
 import { memberRoutes } from './routes/members.ts';
 import { systemRoutes } from './routes/system.ts';
 import { taskRoutes } from './routes/tasks.ts';
@@ -53,6 +54,7 @@ export function createApp({ service, corsOrigins }: AppParts): Express {
     ...taskRoutes(service),
     ...memberRoutes(service),
     ...fileRoutes(service),
+    ...jobRoutes(service),
     ...fleetRoutes(service),
     ...eventRoutes(service),
     ...docRoutes(),

@@ -14,11 +14,18 @@ const SLOW_MS = 30_000;
 const MOST_FOLLOWERS = 200;
 let followers = 0;
 
-/** Follows a tenant's events from after a position on, or from now; ends when the client goes. */
-export async function follow(
+export interface Stream {
+  /** Aborts when the reader goes, or the API stops. */
+  readonly gone: AbortSignal;
+  /** Waits for a reader who is slow, so that memory does not grow; one who does not read any more is cut off. */
+  write(text: string): Promise<void>;
+}
+
+/** Keeps a stream of server-sent events open for as long as `work` goes on. Throws `TooManyFollowers`. */
+export async function streaming(
   service: Service,
-  { tenant, after }: { readonly tenant: string; readonly after: number | undefined },
   response: Response,
+  work: (stream: Stream) => Promise<void>,
 ): Promise<void> {
   if (followers >= MOST_FOLLOWERS) throw new Failure('TooManyFollowers', { limit: MOST_FOLLOWERS });
   followers += 1;
@@ -27,33 +34,58 @@ export async function follow(
   // Before anything is waited for: a client may leave at any moment.
   response.once('close', leave);
   service.watch.released.addEventListener('abort', leave);
-  let wake: () => void = () => undefined;
-  gone.signal.addEventListener('abort', () => wake(), { once: true });
-  const unfollow = service.watch.onSealed(() => wake());
   const beat = setInterval(() => response.headersSent && response.write(': still here\n\n'), KEEP_ALIVE_MS);
   try {
-    let position = after ?? (await getHead(service, tenant));
-    response.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
-    // An id without data: whoever is cut off before the first event can come back to this place.
-    await write(response, `id: ${position}\n\n`, gone.signal);
-    while (!gone.signal.aborted) {
-      const woken = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      const page = await getSealed(service, tenant, position, PAGE).catch(() => []);
-      for (const { position: at, event } of page) {
-        await write(response, `id: ${at}\nevent: task\ndata: ${JSON.stringify(eventOf(event))}\n\n`, gone.signal);
-        position = at;
-      }
-      if (page.length === 0 && !gone.signal.aborted) await woken;
-    }
+    await work({
+      gone: gone.signal,
+      write: async (text) => {
+        if (!response.headersSent) response.set(STREAM_HEADERS);
+        await write(response, text, gone.signal);
+      },
+    });
     response.end();
   } finally {
     followers -= 1;
     clearInterval(beat);
-    unfollow();
     service.watch.released.removeEventListener('abort', leave);
   }
+}
+
+const STREAM_HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-store',
+  'X-Accel-Buffering': 'no',
+} as const;
+
+/** Follows a tenant's events from after a position on, or from now; ends when the client goes. */
+export function follow(
+  service: Service,
+  { tenant, after }: { readonly tenant: string; readonly after: number | undefined },
+  response: Response,
+): Promise<void> {
+  return streaming(service, response, async ({ gone, write: send }) => {
+    let wake: () => void = () => undefined;
+    gone.addEventListener('abort', () => wake(), { once: true });
+    const unfollow = service.watch.onSealed(() => wake());
+    try {
+      let position = after ?? (await getHead(service, tenant));
+      // An id without data: whoever is cut off before the first event can come back to this place.
+      await send(`id: ${position}\n\n`);
+      while (!gone.aborted) {
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        const page = await getSealed(service, tenant, position, PAGE).catch(() => []);
+        for (const { position: at, event } of page) {
+          await send(`id: ${at}\nevent: task\ndata: ${JSON.stringify(eventOf(event))}\n\n`);
+          position = at;
+        }
+        if (page.length === 0 && !gone.aborted) await woken;
+      }
+    } finally {
+      unfollow();
+    }
+  });
 }
 
 async function write(response: Response, text: string, gone: AbortSignal): Promise<void> {

@@ -21,7 +21,7 @@ const notFound = { '404': error('No such member') };
 const unknownMember = { ...notFound, ...unavailable };
 
 /** A route that submits a task on a member. */
-const work = (operationId: string, summary: string, body: z.ZodType, required = true) =>
+export const memberWork = (operationId: string, summary: string, body: z.ZodType, required = true) =>
   operation('Members', operationId, summary, {
     requestParams: { path: memberId, header: headers },
     requestBody: { ...bodyOf(body), required },
@@ -111,9 +111,9 @@ export const memberPaths: ZodOpenApiPathsObject = {
       },
     }),
   },
-  '/api/v1/members/{member_id}/start': { post: work('start_member', 'Start its Machine', nothing, false) },
-  '/api/v1/members/{member_id}/stop': { post: work('stop_member', 'Stop its Machine', nothing, false) },
-  '/api/v1/members/{member_id}/commands': { post: work('run_command', 'Run a Command', anything) },
-  '/api/v1/members/{member_id}/prompts': { post: work('execute_prompt', 'Give a Prompt to an Agent', anything) },
-  '/api/v1/members/{member_id}/provision': { post: work('provision_member', 'Make it Ready', anything, false) },
+  '/api/v1/members/{member_id}/start': { post: memberWork('start_member', 'Start its Machine', nothing, false) },
+  '/api/v1/members/{member_id}/stop': { post: memberWork('stop_member', 'Stop its Machine', nothing, false) },
+  '/api/v1/members/{member_id}/commands': { post: memberWork('run_command', 'Run a Command', anything) },
+  '/api/v1/members/{member_id}/prompts': { post: memberWork('execute_prompt', 'Give a Prompt to an Agent', anything) },
+  '/api/v1/members/{member_id}/provision': { post: memberWork('provision_member', 'Make it Ready', anything, false) },
 };

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { VERSION } from './routes/system.ts';
 import { filePaths } from './openapi-files.ts';
 import { fleetPaths } from './openapi-fleet.ts';
+import { jobPaths } from './openapi-jobs.ts';
 import { memberPaths } from './openapi-members.ts';
 import { accepted, badBody, bodyOf, error, invalid, json, operation, prefer, unavailable } from './openapi-parts.ts';
 import * as wire from './schemas.ts';
@@ -125,7 +126,14 @@ export function openApiDocument() {
       version: VERSION,
       description: 'Fermata: risky cloud operations that hold for a human decision.',
     },
-    tags: [{ name: 'System' }, { name: 'Operations' }, { name: 'Tasks' }, { name: 'Members' }, { name: 'Fleet' }],
-    paths: { ...paths, ...memberPaths, ...filePaths, ...fleetPaths },
+    tags: [
+      { name: 'System' },
+      { name: 'Operations' },
+      { name: 'Tasks' },
+      { name: 'Members' },
+      { name: 'Jobs' },
+      { name: 'Fleet' },
+    ],
+    paths: { ...paths, ...memberPaths, ...filePaths, ...jobPaths, ...fleetPaths },
   });
 }

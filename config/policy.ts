@@ -31,6 +31,11 @@ export function policyOf(config: Config): Policy {
     },
     prices: config.prices && { asOf: config.prices.as_of, usdPerHour: config.prices.usd_per_hour },
     budgets: { member: budgetOf(config.budgets.member), tenant: budgetOf(config.budgets.tenant) },
+    jobs: {
+      keepSuccessMs: config.jobs.keep_success_hours * 60 * MINUTE_MS,
+      keepOtherMs: config.jobs.keep_other_hours * 60 * MINUTE_MS,
+      keepLogMs: config.jobs.keep_log_days * 24 * 60 * MINUTE_MS,
+    },
     idle: idleOf(config.idle),
   };
 }

@@ -147,6 +147,14 @@ export const configSchema = z.strictObject({
     .optional(),
   /** Machine time of each member, and of all members of a tenant together. */
   budgets: z.strictObject({ member: budget.optional(), tenant: budget.optional() }).prefault({}),
+  /** How long what a job leaves is kept: its folder on the machine, and here its log and its artifacts. */
+  jobs: z
+    .strictObject({
+      keep_success_hours: z.number().min(0).max(8_760).default(1),
+      keep_other_hours: z.number().min(0).max(8_760).default(168),
+      keep_log_days: z.number().min(0).max(3_650).default(30),
+    })
+    .prefault({}),
   logging: z
     .strictObject({
       level: z

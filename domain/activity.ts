@@ -2,6 +2,7 @@
 import type { EventWish } from './event.ts';
 import type { FailureType } from './failures.ts';
 import type { Instance, InstanceState } from './instance.ts';
+import type { JobEndState, JobSpec, LaunchEnd } from './job.ts';
 import type { Step } from './plan.ts';
 import type { JsonObject, TaskInput } from './task.ts';
 
@@ -47,6 +48,8 @@ export type ReadyWish = {
   /** Workflow id of who asks. */
   readonly asker: string;
   readonly start: boolean;
+  /** The task whose plan covers the start, where that is not the asker. */
+  readonly onBehalfOf?: string;
   /** Ready steps to run though they are not due; all of them when empty, none when absent. */
   readonly provision?: readonly string[];
 };
@@ -98,3 +101,24 @@ export type SweepReport = {
   readonly calls: number;
   readonly stops: readonly DueStop[];
 };
+
+/** A job as it was accepted. */
+export type NewJobInput = {
+  readonly id: string;
+  readonly tenant: string;
+  readonly memberId: string;
+  readonly taskId: string;
+  readonly by: string;
+  readonly spec: JobSpec;
+};
+
+/** Which launch of which job. */
+export type LaunchInput = { readonly jobId: string; readonly generation: number };
+
+/** What became of a launch: it runs, under this number, or has ended. */
+export type LaunchSeen = { readonly kind: 'running'; readonly generation: number } | LaunchEnd;
+
+export type JobEnd = { readonly state: JobEndState; readonly why: string; readonly exitCode: number | null };
+
+/** A task that a job wants when it has ended. */
+export type AfterJob = { readonly taskId: string; readonly input: TaskInput };

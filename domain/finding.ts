@@ -5,13 +5,14 @@ export const FINDING_KINDS = [
   'member_without_instance',
   'lease_without_workflow',
   'task_lost',
+  'job_lost',
   'tenant_budget',
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
 export interface FindingWish {
   readonly kind: FindingKind;
-  /** Unique in its kind: a target, a member's or a task's id, a lease, or a tenant. */
+  /** Unique in its kind: a target, a member's, a task's or a job's id, a lease, or a tenant. */
   readonly subject: string;
   readonly tenant: string;
   /** One sentence for people. */

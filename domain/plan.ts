@@ -12,10 +12,11 @@ export type StepCall =
   | 'run_command'
   | 'put_file'
   | 'get_file'
+  | 'start_job'
   | 'forget_member';
 
 /** Calls that use a target together with others; every other call changes it and wants it alone. */
-const SHARING: readonly StepCall[] = ['start_instance', 'run_command', 'put_file', 'get_file'];
+const SHARING: readonly StepCall[] = ['start_instance', 'run_command', 'put_file', 'get_file', 'start_job'];
 
 /** How a call holds its target. */
 export function leaseModeOf(call: StepCall): LeaseWish['mode'] {
@@ -64,7 +65,7 @@ export type PlanDraft = {
   /** Values the result needs that must not change after planning. */
   readonly facts: JsonObject;
   readonly needs?: Needs;
-  /** Names of guarded members that it changes: then it waits for a decision, whatever config says. */
+  /** Names of guarded members that it changes, and jobs that a forced stop cuts off: then it waits for a decision, whatever config says. */
   readonly guarded?: readonly string[];
 };
 

@@ -40,6 +40,13 @@ export interface Policy {
   /** Undefined for the prices of the package. */
   readonly prices: PriceOverride | undefined;
   readonly budgets: Budgets;
+  readonly jobs: {
+    /** How long the folder of a job stays on its machine after a success, and after any other end. */
+    readonly keepSuccessMs: number;
+    readonly keepOtherMs: number;
+    /** How long its log and its artifacts can be read here. */
+    readonly keepLogMs: number;
+  };
   readonly idle: {
     /** What every minute of idleness is multiplied by. */
     readonly timeScale: number;

@@ -14,10 +14,10 @@ export function secretName(ref: SecretRef): string {
 }
 
 /** Shorter values would black out ordinary words. */
-const SHORTEST_HIDDEN = 4;
+export const SHORTEST_HIDDEN = 4;
 
 /** A value in the ways in which a shell, a URL or JSON would print it, the longest first. */
-function formsOf(values: readonly string[]): readonly string[] {
+export function formsOf(values: readonly string[]): readonly string[] {
   const forms = values
     .flatMap((value) => [value, ...value.split(/\r?\n/)])
     .flatMap((value) => [
@@ -35,7 +35,7 @@ function formsOf(values: readonly string[]): readonly string[] {
 const inJson = (value: string) => JSON.stringify(value).slice(1, -1);
 
 /** Tokens that are known by their form, also when nobody remembers having made them: those of GitHub. */
-const KNOWN_FORM = /\bgh[a-z]_[A-Za-z0-9]{20,}/g;
+export const KNOWN_FORM = /\bgh[a-z]_[A-Za-z0-9]{20,}/g;
 
 /**
  * The text without these values, in any of the forms in which a shell or JSON would print them, and without tokens that

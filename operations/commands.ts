@@ -12,13 +12,16 @@ const LONGEST_COMMAND_BYTES = 8_192;
 /** What of each stream goes into the answer: a history and a row have to carry it. */
 const SHOWN_BYTES = 32_768;
 
-const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'Input should be the name of a variable');
-const path = z
+/** The name of a variable. */
+export const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'Input should be the name of a variable');
+/** A path on a machine. */
+export const path = z
   .string()
   .min(1)
   .max(1_024)
   .regex(/^[^\n\r]+$/);
-const secretRef = z.union([
+/** Where the worker finds a secret. */
+export const secretRef = z.union([
   z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/) }),
   z.strictObject({ file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/) }),
   z.strictObject({ command: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/) }),
@@ -35,7 +38,8 @@ const commandFields = {
   start: startRule,
 };
 
-const command = z
+/** What a shell is given. */
+export const command = z
   .string()
   .min(1)
   .refine((text) => new TextEncoder().encode(text).length <= LONGEST_COMMAND_BYTES, {
@@ -92,7 +96,7 @@ function planned(
 }
 
 /** A relative folder is one in the work folder. */
-function folderOf(workFolder: string, runFrom: string | undefined): string {
+export function folderOf(workFolder: string, runFrom: string | undefined): string {
   if (runFrom === undefined) return workFolder;
   return runFrom.startsWith('/') ? runFrom : `${workFolder}/${runFrom}`;
 }

@@ -12,6 +12,7 @@ import { provisionMember } from './provision-member.ts';
 import { removeMember } from './remove-member.ts';
 import { restartInstance, startInstance, stopInstance } from './power.ts';
 import { scaleDownCluster } from './scale-down-cluster.ts';
+import { startJob } from './start-job.ts';
 import { deployToProduction, restartProductionService } from './rollout.ts';
 
 export type { Operation, Prepared } from './operation.ts';
@@ -31,6 +32,7 @@ export const CATALOGUE: readonly Operation[] = [
   executePrompt,
   sendFiles,
   receiveFiles,
+  startJob,
   provisionMember,
   removeMember,
 ];

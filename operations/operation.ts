@@ -21,6 +21,8 @@ export interface PlanContext {
   readonly agents: Policy['agents'];
   /** The member that was asked for. */
   readonly member?: MemberSeen;
+  /** Ids of the jobs that run on the instance that was asked for. */
+  readonly jobs?: readonly string[];
 }
 
 /** What a result is worded from. */

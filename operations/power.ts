@@ -69,20 +69,29 @@ export const stopInstance = changeOperation({
   params: instanceParams.extend({
     /** Stops a member only when nothing uses it at that moment. */
     if_idle: z.boolean().default(false),
+    /** Goes away when a job runs there, where otherwise the job is cut off after a fresh checkpoint. */
+    spare_jobs: z.boolean().default(false),
+    /** Cuts jobs off though they have no fresh checkpoint; that waits for a decision. */
+    force: z.boolean().default(false),
   }),
   reads: ({ instance_id }) => ({ kind: 'one', ref: instance_id }),
-  plan: ({ instance_id, if_idle }, seen, context) => {
+  plan: ({ instance_id, if_idle, spare_jobs, force }, seen, context) => {
     const instance = only(seen, instance_id);
     if (instance.state === 'terminated' || instance.state === 'shutting-down') {
       throw new Failure('PlanRefused', { why: `Instance ${called(instance)} is ${instance.state}: nothing to stop.` });
     }
     const idle = instance.state === 'stopped';
     const price = usdPerHour([instance.type]);
+    const jobs = (idle ? undefined : context.jobs) ?? [];
+    const cuts = force && jobs.length > 0;
+    const step = stopStep(instance, 0, context);
+    const args = { ...step.args, ...(spare_jobs && { spare_jobs }), ...(cuts && { force }) };
     return {
-      steps: idle ? [] : [if_idle ? onlyIfIdle(stopStep(instance, 0, context)) : stopStep(instance, 0, context)],
+      steps: idle ? [] : [if_idle ? onlyIfIdle({ ...step, args }) : { ...step, args }],
       says: idle
         ? `${called(instance)} is stopped already: nothing to do.`
-        : `Stop ${called(instance)}${if_idle ? ' if nothing uses it' : ''}; disks stay.`,
+        : `Stop ${called(instance)}${if_idle ? ' if nothing uses it' : ''}; disks stay.${jobWords(jobs, cuts)}`,
+      ...(cuts && { guarded: jobs }),
       costUsdPerHour: idle || price === null ? (idle ? 0 : null) : -price,
       facts: { id: instance.id, already: idle },
     };
@@ -94,6 +103,13 @@ export const stopInstance = changeOperation({
     id: facts.id ?? null,
   }),
 });
+
+/** What becomes of the jobs that run there. */
+function jobWords(jobs: readonly string[], cuts: boolean): string {
+  if (jobs.length === 0) return '';
+  if (cuts) return ` ${jobs.join(', ')}: cut off there, with or without a fresh checkpoint.`;
+  return ` ${jobs.join(', ')}: cut off there, once each has shown a fresh checkpoint.`;
+}
 
 /** The step looks at the machine once more, just before it stops it. */
 function onlyIfIdle(step: Step): Step {

@@ -167,13 +167,22 @@ export async function* readBlob(
   }
 }
 
-/** Drops blobs that were last written 24 hours ago, finished or not; at most 50 at a time. Returns how many. */
-export async function dropOldBlobs(db: Queries): Promise<number> {
+/**
+ * Drops blobs that were last written 24 hours ago, finished or not; at most 50 at a time. Those that a task fetched for
+ * a job are kept until so long after the job ended. Returns how many.
+ */
+export async function dropOldBlobs(db: Queries, artifactsKeptMs: number): Promise<number> {
   const isOld = sql`created_at < clock_timestamp() - make_interval(hours => ${KEPT_HOURS})`;
   const old = await db
     .select({ id: blobs.id })
     .from(blobs)
-    .where(isOld)
+    .where(
+      and(
+        isOld,
+        sql`not exists (select 1 from jobs where artifacts_task_id = left(blobs.id, 36)
+          and ended_at > clock_timestamp() - ${`${Math.round(artifactsKeptMs)} milliseconds`}::interval)`,
+      ),
+    )
     .orderBy(blobs.createdAt)
     .limit(DROPPED_AT_ONCE);
   // One by one, since each is up to 64 parts; and asked again, since a blob may have been kept anew meanwhile.

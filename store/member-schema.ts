@@ -3,7 +3,6 @@ import { sql } from 'drizzle-orm';
 import {
   bigserial,
   boolean,
-  customType,
   doublePrecision,
   index,
   integer,
@@ -11,16 +10,13 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import type { IdleClocks } from '../domain/idle-clocks.ts';
 import type { InstanceState } from '../domain/instance.ts';
 import type { MemberSettings } from '../domain/member.ts';
 import type { JsonObject } from '../domain/task.ts';
-
-const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
-const bytes = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
+import { bytes, time } from './columns.ts';
 
 /** One row a registered machine: what its owner said of it, and what was last seen of it. */
 export const members = pgTable(

@@ -10,16 +10,15 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import type { EventDetail } from '../domain/event.ts';
 import type { LeaseMode } from '../domain/lease.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { Effect, JsonObject, Risk, TaskPhase, TaskReason, TaskStatus, Terms } from '../domain/task.ts';
+import { time } from './columns.ts';
 
 /** Milliseconds are what JavaScript can carry; what is hashed must read back as it was written. */
-const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 
 /** One row a task: what the last event made of it, besides what it was submitted with. */
 export const tasks = pgTable(

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Logger, LogLevel } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
+import { jobScripts } from '../activities/remote/job.ts';
 import type { Scripts } from '../activities/remote-parts.ts';
 import { openClouds } from '../clients/ec2.ts';
 import type { Log } from '../clients/log.ts';
@@ -105,6 +106,7 @@ function readScripts(): Scripts {
     probe: text('probe'),
     ready: text('ready'),
     guard: text('guard'),
+    jobs: jobScripts(text),
   };
 }
 

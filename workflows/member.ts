@@ -12,6 +12,7 @@ import type { Activities } from '../activities/index.ts';
 import type { MemberLook, ReadyAnswer, ReadyWish } from '../domain/activity.ts';
 import type { FailureDetails, FailureType } from '../domain/failures.ts';
 import { failureText } from '../domain/failures.ts';
+import { taskIdOf } from '../domain/task.ts';
 import { attendSignal, readySignal } from './messages.ts';
 import { looking, reaching, watching } from './options.ts';
 import type { Refusal } from './start-machine.ts';
@@ -110,7 +111,7 @@ async function untilRunning(
         return { look, refused: refusal('MemberUnusable', { id: look.instanceId ?? name, state }) };
       case 'stopped': {
         if (!starter) return { look, refused: refusal('MemberStopped', { name, state }) };
-        const refused = await startMachine(look, starter.asker);
+        const refused = await startMachine(look, starter.onBehalfOf ?? taskIdOf(starter.asker));
         if (refused) return { look, refused };
         break;
       }

@@ -91,3 +91,14 @@ export const guarding: ActivityOptions = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
 };
+
+/** Beginning a launch on a machine that was ready a moment ago; when it does not answer for long, it is asked for anew. */
+export const launching: ActivityOptions = { ...reaching, scheduleToCloseTimeout: '10m' };
+
+/** Watching a job costs the workflow one activity in most of an hour, and its lost worker is noticed in half a minute. */
+export const attending: ActivityOptions = {
+  startToCloseTimeout: '1h',
+  heartbeatTimeout: '30s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
+};

@@ -2,7 +2,7 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { FindingReport } from '../activities/findings.ts';
 import type { Activities } from '../activities/index.ts';
-import { looking } from './options.ts';
+import { looking, sweeping } from './options.ts';
 
 export type ReconcileReport = {
   readonly looked: number;
@@ -10,13 +10,19 @@ export type ReconcileReport = {
   readonly cancelled: number;
   readonly woken: number;
   readonly found: FindingReport;
+  readonly lostJobs: number;
+  /** Folders of jobs that were removed from machines. */
+  readonly cleaned: number;
 };
 
 /** One run; the schedule starts it each minute. */
 export async function reconcile(): Promise<ReconcileReport> {
-  const { closeLostTasks, wakeTasksBehind, findOrphans } = proxyActivities<Activities>(looking);
+  const { closeLostTasks, wakeTasksBehind, findOrphans, closeLostJobs } = proxyActivities<Activities>(looking);
+  const { cleanJobFolders } = proxyActivities<Activities>(sweeping);
   const { looked, lost, cancelled } = await closeLostTasks();
   const { woken } = await wakeTasksBehind();
   const found = await findOrphans();
-  return { looked, lost, cancelled, woken, found };
+  const { lostJobs } = await closeLostJobs();
+  const { cleaned } = await cleanJobFolders();
+  return { looked, lost, cancelled, woken, found, lostJobs, cleaned };
 }

@@ -11,19 +11,18 @@ import type { MemberLook } from '../domain/activity.ts';
 import type { FailureType } from '../domain/failures.ts';
 import { isFailureType } from '../domain/failures.ts';
 import type { TaskInput } from '../domain/task.ts';
-import { taskIdOf, workflowIdOf } from '../domain/task.ts';
+import { workflowIdOf } from '../domain/task.ts';
 
 export interface Refusal {
   readonly type: FailureType;
   readonly why: string;
 }
 
-/** Returns when the machine runs, or why it does not. `asker` is the workflow whose plan needs it. */
+/** Returns when the machine runs, or why it does not. `onBehalfOf` is the task whose plan needs it. */
 export async function startMachine(
   { name, tenant, instanceId }: MemberLook,
-  asker: string,
+  onBehalfOf: string | undefined,
 ): Promise<Refusal | undefined> {
-  const onBehalfOf = taskIdOf(asker);
   const input: TaskInput = {
     operation: 'start_instance',
     resource: name,

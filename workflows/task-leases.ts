@@ -2,8 +2,9 @@
 import { ActivityFailure, condition, isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import type { EventWish } from '../domain/event.ts';
+import { isJobId } from '../domain/job.ts';
 import type { LeaseWish } from '../domain/lease.ts';
-import { looking } from './options.ts';
+import { guarding, looking } from './options.ts';
 import type { Task } from './task-state.ts';
 import { refused } from './task-state.ts';
 
@@ -21,6 +22,7 @@ export async function holdLeases(task: Task, leases: readonly LeaseWish[]): Prom
     task.leaseFree = false;
     if (await task.record(wish)) return;
     const holder = task.answer?.waitsFor ?? task.event.detail.waitsFor ?? 'somebody';
+    if (isJobId(holder) && (await makeWay(task, targets))) continue;
     // By the database's clock, so that time without a worker counts as well.
     const waitedMs = task.answer ? Date.parse(task.answer.now) - Date.parse(task.event.at) : 0;
     if (waitedMs >= patienceMs) {
@@ -29,6 +31,16 @@ export async function holdLeases(task: Task, leases: readonly LeaseWish[]): Prom
     await joinLines({ leases, asker: workflowInfo().workflowId, since: task.event.at }).catch(unlessStopped);
     await condition(() => task.leaseFree, Math.max(1, Math.min(ASK_AGAIN_MS, patienceMs - waitedMs)));
   }
+}
+
+/** Has jobs give way to a stop of their machine; false when this is no stop, or they do not. Throws why they must not. */
+async function makeWay({ id: taskId, plan }: Task, targets: readonly string[]): Promise<boolean> {
+  const stops = plan?.steps.filter(({ call }) => call === 'stop_instance') ?? [];
+  const stopped = targets.filter((target) => stops.some((step) => step.target === target));
+  if (stopped.length === 0 || stops.some(({ args }) => args.spare_jobs === true)) return false;
+  const { yieldJobs } = proxyActivities<Activities>({ ...guarding, taskQueue: `${workflowInfo().taskQueue}-watch` });
+  const force = plan?.guarded !== undefined && stops.every(({ args }) => args.force === true);
+  return (await yieldJobs({ taskId, targets: stopped, force })).yielded;
 }
 
 /** Freeing dead leases and standing in line only help; when they cannot be had now, asking goes on all the same. */

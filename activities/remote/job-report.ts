@@ -1,16 +1,7 @@
 // What a machine answers about a job: what became of it, what can be seen of it, and pieces of its log.
 import { Failure } from '../../domain/failures.ts';
+import type { JobAttempt } from '../../domain/job.ts';
 import { findReport, readReport, Report } from './wire.ts';
-
-/** One run of the command that has ended. */
-export interface JobAttempt {
-  readonly generation: number;
-  readonly attempt: number;
-  /** 128 and the number of the signal when one ended it; null when nobody saw how it ended. */
-  readonly exitCode: number | null;
-  readonly startedAt: string;
-  readonly endedAt: string;
-}
 
 const LIVE = ['starting', 'running', 'retrying', 'checkpointing'] as const;
 const OVER = ['completed', 'failed', 'cancelled', 'interrupted', 'unknown'] as const;

@@ -202,7 +202,7 @@ checkpoint() {
   [ ! -s "$gen/checkpoint_command" ] || printf '' >"$gen/wanted"
 }
 
-# Removes what can change no more. The rename makes it all or nothing, and is taken back when it came too late.
+# Removes what can change no more and is not to be kept for whoever has not seen its end. The rename makes it all or nothing, and is taken back when it came too late.
 clean() {
   check_numbers keep_success_s keep_other_s
   read_boot || fail 'the boot id cannot be read'
@@ -211,7 +211,7 @@ clean() {
   now=$(date +%s) removed=0
   for job in "$base"/jobs/job-*; do
     [ "$removed" -lt 500 ] && read -r digest 2>/dev/null <"$job/digest" || continue
-    may_go || continue
+    case " $keep " in *" ${job##*/} "*) false ;; *) may_go ;; esac || continue
     kept=$job job=$stage/${job##*/}
     mv "$kept" "$job" || continue
     may_go || { mv "$job" "$kept" && continue; }
@@ -226,14 +226,14 @@ clean() {
 may_go() {
   find_state
   case $state in
-    completed) keep=$keep_success_s ;;
-    failed | cancelled | interrupted | unknown) keep=$keep_other_s ;;
+    completed) keep_s=$keep_success_s ;;
+    failed | cancelled | interrupted | unknown) keep_s=$keep_other_s ;;
     *) return 1 ;;
   esac
   ! lives "$gen/child" || return 1
   at=$(sed -n 's/^updated \([0-9]*\).*/\1/p' "$gen/state") beat=$(stat -c %Y "$job/heartbeat" 2>/dev/null)
   [ "${beat:-0}" -le "$at" ] || at=$beat
-  [ $((now - at)) -gt "$keep" ]
+  [ $((now - at)) -gt "$keep_s" ]
 }
 
 mode=${1:-}
@@ -245,6 +245,6 @@ case $mode in
     read_arguments id digest what && check_ref
     case $what in cancel | checkpoint) "$what" ;; *) fail "'$what' cannot be asked for" ;; esac
     report ;;
-  clean) read_arguments keep_success_s keep_other_s && clean ;;
+  clean) read_arguments keep_success_s keep_other_s keep && clean ;;
   *) fail 'there is no such mode' ;;
 esac

@@ -1,5 +1,6 @@
 // Jobs on a machine: what is sent to begin a generation of one, to look at it, to ask or end it, and what comes back.
 import { createHash } from 'node:crypto';
+import { CHECKPOINT_SIGNALS } from '../../domain/job.ts';
 import { variablesOf } from './exec.ts';
 import type { RemoteCall } from './wire.ts';
 import { demand, demandCount, demandSha256, demandText, remoteCall } from './wire.ts';
@@ -29,7 +30,7 @@ export interface JobRef {
 /** A training checkpoint: how the command is asked for one, and where it can be seen. */
 export interface JobCheckpoint {
   /** Sent to the process group of the command. */
-  readonly signal?: CheckpointSignal;
+  readonly signal?: (typeof CHECKPOINT_SIGNALS)[number];
   /** Run beside the command; its exit code 0 says that the checkpoint is there, and what it prints is shown. */
   readonly command?: string;
   /** A file, or a folder whose newest file counts; from the folder of the command unless it is absolute. */
@@ -38,10 +39,7 @@ export interface JobCheckpoint {
   readonly graceSeconds: number;
 }
 
-const CHECKPOINT_SIGNALS = ['USR1', 'USR2', 'HUP', 'INT', 'QUIT', 'TERM', 'ALRM', 'CONT', 'WINCH'] as const;
-export type CheckpointSignal = (typeof CHECKPOINT_SIGNALS)[number];
-
-export interface JobSpec extends JobRef {
+export interface JobLaunch extends JobRef {
   /** 1 for the first launch, one more for each after an interruption. */
   readonly generation: number;
   /** Whether already the first attempt is one of `restartCommand`. */
@@ -82,7 +80,7 @@ const ID = /^job-[a-z0-9]{12}$/;
  * Begins a generation of a job, or looks at it when it was begun before: `parseJob` reads the answer. Throws
  * `InvalidRequest` for what the machine would refuse.
  */
-export function launchJob(scripts: JobScripts, job: JobSpec): RemoteCall {
+export function launchJob(scripts: JobScripts, job: JobLaunch): RemoteCall {
   const { checkpoint = { graceSeconds: 0 }, stdin = new Uint8Array() } = job;
   demand(job.command !== '', 'there is no command');
   demand(job.cwd === undefined || job.cwd.startsWith('/'), 'the folder is not an absolute path');
@@ -116,7 +114,7 @@ export function launchJob(scripts: JobScripts, job: JobSpec): RemoteCall {
   return remoteCall(scripts.job, 'launch', args, stdin);
 }
 
-function countsOf(job: JobSpec) {
+function countsOf(job: JobLaunch) {
   demand(job.generation >= 1, 'the first generation is 1');
   demand(job.maxRetries <= MOST_RETRIES, `there are at most ${MOST_RETRIES} retries`);
   demand(job.logCapBytes >= LEAST_LOG_BYTES, `a file of the log has at least ${LEAST_LOG_BYTES} bytes`);
@@ -172,18 +170,24 @@ export function signalJob({ job }: Reader, { what, ...ref }: JobRef & { readonly
 export type JobAsk = 'checkpoint' | 'cancel';
 
 /**
- * Forgets jobs that ended longer ago than this, at most 500 at a time; `parseCleaned` of exec.ts reads the answer. The
- * id of a forgotten job could be launched again.
+ * Forgets jobs that ended longer ago than this, at most 500 at a time, but for those in `keep`, whose end nobody has
+ * seen yet; `parseCleaned` of exec.ts reads the answer. The id of a forgotten job could be launched again.
  */
 export function cleanJobs(
   { job }: Reader,
-  { successSeconds, otherSeconds }: { readonly successSeconds: number; readonly otherSeconds: number },
+  {
+    successSeconds,
+    otherSeconds,
+    keep = [],
+  }: { readonly successSeconds: number; readonly otherSeconds: number; readonly keep?: readonly string[] },
 ): RemoteCall {
   demandCount(successSeconds, 'keep_success_s');
   demandCount(otherSeconds, 'keep_other_s');
+  keep.forEach(demandJobId);
   return remoteCall(job, 'clean', [
     ['keep_success_s', successSeconds],
     ['keep_other_s', otherSeconds],
+    ['keep', keep.join(' ')],
   ]);
 }
 

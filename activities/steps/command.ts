@@ -8,7 +8,8 @@ import type { SecretRef } from '../../domain/secret.ts';
 import { redacted, redactedHead } from '../../domain/secret.ts';
 import type { Json, JsonObject } from '../../domain/task.ts';
 import type { Policy } from '../../domain/policy.ts';
-import { addressOf, learnFrom, memberRow } from '../member-access.ts';
+import { callMember } from '../call-member.ts';
+import { memberRow } from '../member-access.ts';
 import { secretsOn } from '../member-secrets.ts';
 import type { RunReport } from '../remote/exec.ts';
 import { lookCommand, parseReport, startCommand, stopCommand } from '../remote/exec.ts';
@@ -74,16 +75,8 @@ export function commandRunner(parts: RemoteParts & { readonly policy: Policy }, 
   /** Values that must not be seen in what the command prints; undefined until they are read. */
   let hidden: readonly string[] | undefined;
 
-  const call = async (command: Command, remote: RemoteCall): Promise<Ran> => {
-    const row = await memberRow(parts, command.memberId);
-    try {
-      const address = await addressOf(parts, row);
-      return await parts.ssh.run(address, { ...remote, timeoutMs: CALL_MS, capBytes: ANSWER_BYTES });
-    } catch (error) {
-      await learnFrom(parts, row, error);
-      throw error;
-    }
-  };
+  const call = (command: Command, remote: RemoteCall): Promise<Ran> =>
+    callMember(parts, command.memberId, { ...remote, timeoutMs: CALL_MS, capBytes: ANSWER_BYTES });
   const run = (step: Step) => ({
     id: `${taskId}-${step.id}`,
     digest: createHash('sha256').update(canonical(step.args)).digest('hex'),

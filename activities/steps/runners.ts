@@ -1,7 +1,7 @@
 // Which runner performs which call: the one place to add a call that steps can make.
 import { regionOf } from '../../domain/instance.ts';
 import type { Step } from '../../domain/plan.ts';
-import type { SweepParts } from '../sweep.ts';
+import type { JobParts } from '../job-machine.ts';
 import { useOf } from '../use-of.ts';
 import { commandRunner } from './command.ts';
 import { forgetRunner } from './forget.ts';
@@ -10,6 +10,7 @@ import { startRunner, stopRunner } from './power.ts';
 import { putRunner } from './put-file.ts';
 import { rebootRunner } from './reboot.ts';
 import type { StepRunner } from './runner.ts';
+import { startJobRunner } from './start-job.ts';
 import { tagRunner } from './tag.ts';
 import { terminateRunner } from './terminate.ts';
 
@@ -21,7 +22,7 @@ const CLOUD_RUNNERS = {
 } as const;
 
 /** The runner of a step, on the cloud or the member that it is about. */
-export function runnerOf(parts: SweepParts, taskId: string, step: Step): StepRunner {
+export function runnerOf(parts: JobParts, taskId: string, step: Step): StepRunner {
   const { call } = step;
   switch (call) {
     case 'run_command':
@@ -34,11 +35,13 @@ export function runnerOf(parts: SweepParts, taskId: string, step: Step): StepRun
       return putRunner(parts, taskId);
     case 'get_file':
       return getRunner(parts, taskId);
+    case 'start_job':
+      return startJobRunner(parts, taskId);
     default:
       return CLOUD_RUNNERS[call](ec2Of(parts, step));
   }
 }
 
-function ec2Of({ clouds }: SweepParts, { target, args }: Step) {
+function ec2Of({ clouds }: JobParts, { target, args }: Step) {
   return clouds.of(regionOf(target), typeof args.profile === 'string' ? args.profile : null);
 }

@@ -169,12 +169,12 @@ async function power(
 
 const anything: z.ZodType<JsonObject> = z.record(z.string(), z.json());
 
-/** The body is the operation's parameters without the member, which the path names. */
-async function onMember(
+/** Submits work on a member. The body is the operation's parameters without the member, which the path names. */
+export async function onMember(
   service: Service,
   request: Request,
   response: Response,
-  operation: 'run_command' | 'execute_prompt' | 'provision_member',
+  operation: 'run_command' | 'execute_prompt' | 'provision_member' | 'start_job',
 ): Promise<void> {
   const empty = request.body instanceof Uint8Array && request.body.length === 0;
   const body = empty && operation === 'provision_member' ? {} : readBody(request, anything).body;

@@ -1,7 +1,8 @@
 // The table of errors: every type has words that can be filled, a status that callers know, and no surprises in its code.
 import fc from 'fast-check';
 import type { FailureType } from '../../domain/failures.ts';
-import { capped, Failure, FAILURES, failureRow, failureText, isFailureType } from '../../domain/failures.ts';
+import { FAILURES } from '../../domain/failure-table.ts';
+import { capped, Failure, failureRow, failureText, isFailureType } from '../../domain/failures.ts';
 import { TASK_REASONS } from '../../domain/task.ts';
 import { unstorable } from '../../domain/text.ts';
 

@@ -23,6 +23,7 @@ const policy: Policy = {
   provision: { agentAuth: {}, vcsToken: null },
   prices: undefined,
   budgets: { member: null, tenant: null },
+  jobs: { keepSuccessMs: 1, keepOtherMs: 1, keepLogMs: 1 },
   idle: { timeScale: 1, keepVerdictsMs: 1, maxSnoozeMin: 60, rule: DEFAULT_IDLE_POLICY },
 };
 

@@ -195,8 +195,8 @@ test('what was carried is kept for a day', async () => {
     };
     const [kept, old] = [await idOf('kept'), await idOf('old')];
     await system.db.query(`update blobs set created_at = now() - interval '25 hours' where id = $1`, [old]);
-    expect(await dropOldBlobs(postgres.db)).toBe(1);
-    expect(await dropOldBlobs(postgres.db)).toBe(0);
+    expect(await dropOldBlobs(postgres.db, 0)).toBe(1);
+    expect(await dropOldBlobs(postgres.db, 0)).toBe(0);
     expect(await findBlob(postgres.db, old)).toBeUndefined();
     expect((await system.db.query('select 1 from blob_parts where blob_id = $1', [old])).rows).toEqual([]);
     await expect(readBlob(postgres.db, { id: old, sizeBytes: 3 }).next()).rejects.toThrow('a part of it is gone');

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseCleaned } from '../../activities/remote/exec.ts';
-import type { JobAsk, JobSpec } from '../../activities/remote/job.ts';
+import type { JobAsk, JobLaunch } from '../../activities/remote/job.ts';
 import { cleanJobs, jobScripts, launchJob, logJob, lookJob, signalJob } from '../../activities/remote/job.ts';
 import type { JobLook, JobReport, JobState, JobStatus } from '../../activities/remote/job-report.ts';
 import { parseJob, parseLog, parseLook } from '../../activities/remote/job-report.ts';
@@ -15,13 +15,13 @@ export const JOB_SCRIPTS = jobScripts((name) => readFileSync(assetPath('activiti
 /** A command that ends when the test says so. */
 export const UNTIL_GO = 'until [ -e "$HOME/go" ]; do sleep 0.05; done';
 
-type Asked = Partial<JobSpec> & { readonly id: string; readonly command: string };
+type Asked = Partial<JobLaunch> & { readonly id: string; readonly command: string };
 
 /** `job-` and the name, filled up. */
 export const jobId = (name: string) => `job-${name.padEnd(12, '0')}`;
 
 /** A job without retries and limits, unless it says so. The same name is the same request. */
-export function jobSpec(job: Asked): JobSpec {
+export function jobSpec(job: Asked): JobLaunch {
   return {
     generation: 1,
     resume: false,

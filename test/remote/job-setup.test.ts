@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { launchJob } from '../../activities/remote/job.ts';
 import { parseJob } from '../../activities/remote/job-report.ts';
 import { remoteCall } from '../../activities/remote/wire.ts';
-import type { JobSpec } from '../../activities/remote/job.ts';
+import type { JobLaunch } from '../../activities/remote/job.ts';
 import { until } from '../kit/until.ts';
 import { JOB_SCRIPTS, jobId, JobMachine, jobSpec } from './job-machine.ts';
 import { sha256, SHELLS, succeeds } from './machine.ts';
@@ -19,7 +19,7 @@ describe.each(SHELLS)('in %s', (shell) => {
   afterEach(() => machine.close());
 
   test('each is refused with its reason, leaves nothing behind, and the same launch then works', async () => {
-    const refused = async (why: RegExp, job: Partial<JobSpec> = {}, env: Readonly<Record<string, string>> = {}) => {
+    const refused = async (why: RegExp, job: Partial<JobLaunch> = {}, env: Readonly<Record<string, string>> = {}) => {
       const { stdout } = await machine.run(launchJob(JOB_SCRIPTS, { ...jobSpec(JOB), ...job }), env);
       expect(parseJob(stdout.toString())).toEqual({ state: 'setup_failed', why: expect.stringMatching(why) });
       const stage = join(machine.home, '.fermata', 'stage');

@@ -1,5 +1,5 @@
 // What is sent to begin a job is refused when it makes no sense, and so is what comes back.
-import type { JobSpec } from '../../activities/remote/job.ts';
+import type { JobLaunch } from '../../activities/remote/job.ts';
 import { cleanJobs, launchJob, logJob, lookJob } from '../../activities/remote/job.ts';
 import { parseJob, parseLog, parseLook } from '../../activities/remote/job-report.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -127,7 +127,7 @@ test('nothing that a caller made is in the command, and it fits into one argumen
   expect(command.length).toBeLessThan(30_000);
 });
 
-test.each<[string, Partial<JobSpec>]>([
+test.each<[string, Partial<JobLaunch>]>([
   ['an id of a run', { id: 'run-1' }],
   ['a short id', { id: 'job-1' }],
   ['an id with a dot', { id: 'job-00000000000.' }],

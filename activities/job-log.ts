@@ -1,0 +1,76 @@
+// Carrying what a job printed to the store, piece by piece and without secrets, so that it can be read while its machine is off.
+import { reaching } from '../clients/postgres.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Mask } from './job-mask.ts';
+import { maskOf } from './job-mask.ts';
+import { SHORTEST_HIDDEN } from '../domain/secret.ts';
+import { appendLog, endOfLog } from '../store/job-log.ts';
+import type { JobRow } from '../store/jobs.ts';
+import type { JobParts } from './job-machine.ts';
+import { logOnMachine } from './job-machine.ts';
+import { givenTo, jobSecrets } from './job-secrets.ts';
+import { memberRow } from './member-access.ts';
+import { secretsOn } from './member-secrets.ts';
+
+export interface LogShipper {
+  /**
+   * Carries what is new, up to a bound. `last` says that nothing will follow. Returns what keeps it from being
+   * carried, in words; undefined when nothing does.
+   */
+  ship(job: JobRow, last: boolean): Promise<{ readonly held?: string; readonly more: boolean }>;
+}
+
+const PIECE_BYTES = 1_048_576;
+/** What follows a piece is asked for at once, but others want the worker too. */
+const PIECES_AT_ONCE = 16;
+
+/** For one watch of a job. */
+export function openShipper(parts: JobParts): LogShipper {
+  let own: readonly string[] | undefined;
+  return {
+    ship: async (job, last) => {
+      own ??= await ownSecrets(parts, job);
+      // Anew each time, because ready steps renew what they bring.
+      const mask = own && (await maskFor(parts, job, own));
+      if (!mask)
+        return { held: 'Its log is not carried on, because a secret to hide in it cannot be read.', more: false };
+      for (let piece = 0; piece < PIECES_AT_ONCE; piece += 1) {
+        if (!(await shipPiece(parts, job, mask, last))) return { more: false };
+      }
+      return { more: true };
+    },
+  };
+}
+
+/** Undefined when one cannot be read. */
+async function ownSecrets(parts: JobParts, job: JobRow): Promise<readonly string[] | undefined> {
+  try {
+    return [...Object.values(await jobSecrets(parts, job)), ...givenTo(job.id)];
+  } catch (error) {
+    if (error instanceof Failure && error.type === 'SecretUnavailable') return undefined;
+    throw error;
+  }
+}
+
+/** Undefined when the machine may have a secret that is not known: closed by default. */
+async function maskFor(parts: JobParts, { memberId }: JobRow, own: readonly string[]): Promise<Mask | undefined> {
+  const { values, complete } = await secretsOn(parts, await memberRow(parts, memberId), 'run');
+  return complete ? maskOf([...own, ...values]) : undefined;
+}
+
+/** True when there may be more. */
+async function shipPiece(parts: JobParts, job: JobRow, mask: Mask, last: boolean): Promise<boolean> {
+  const { db } = parts.postgres;
+  const at = Math.max(0, (await reaching(endOfLog(db, job.id))) - job.logBase);
+  const log = await logOnMachine(parts, job, at, PIECE_BYTES);
+  if (!log || log.bytes.length === 0) return false;
+  const whole = log.nextOffset >= log.logSize;
+  // The end of a piece may be the beginning of a secret, and only what follows tells; at the very end nothing does.
+  const held = mask.heldBack(log.bytes);
+  const hidden = mask.hide(log.bytes);
+  const ends = last && whole;
+  if (ends && held >= SHORTEST_HIDDEN) hidden.fill('*', hidden.length - held);
+  const bytes = ends ? hidden : hidden.subarray(0, hidden.length - held);
+  await reaching(appendLog(db, job.id, { fromByte: job.logBase + log.offset, bytes }));
+  return !whole;
+}

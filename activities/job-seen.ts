@@ -1,0 +1,136 @@
+// What a look at a job on its machine means: for its row, its state, and whether its launch has ended.
+import { reaching } from '../clients/postgres.ts';
+import type { LaunchEnd } from '../domain/job.ts';
+import { mergedAttempts } from '../domain/job.ts';
+import type { JobNow, JobRow } from '../store/jobs.ts';
+import { changeJob, keepJob } from '../store/jobs.ts';
+import type { JobParts } from './job-machine.ts';
+import type { JobLook, JobReport, JobStatus } from './remote/job-report.ts';
+
+/** How the launch ended, by what its machine says; undefined while it goes on. */
+export function endSeen(job: JobRow, report: JobReport): LaunchEnd | undefined {
+  const stopped = job.yieldedTo !== null;
+  switch (report.state) {
+    case 'completed':
+      return { kind: 'completed' };
+    case 'failed':
+      return { kind: 'failed', exitCode: report.exitCode, why: failureWords(report) };
+    case 'cancelled':
+      return { kind: 'cancelled' };
+    case 'interrupted':
+      return { kind: 'interrupted', why: interruptionWords(job, report), stopped };
+    case 'absent':
+      return { kind: 'interrupted', why: 'Its machine has no trace of it any more.', stopped };
+    case 'mismatch':
+      return { kind: 'failed', exitCode: null, why: 'Its folder on the machine is that of another job.' };
+    case 'unknown':
+      return report.commandAlive ? undefined : withoutRunner(job, report, stopped);
+    case 'setup_failed':
+    case 'busy':
+    case 'superseded':
+    case 'starting':
+    case 'running':
+    case 'retrying':
+    case 'checkpointing':
+      return undefined;
+  }
+}
+
+/** Nobody looked after the end of the command; what it wrote down itself counts. */
+function withoutRunner(job: JobRow, { exitCode, attempt }: JobStatus, stopped: boolean): LaunchEnd {
+  if (exitCode === 0) return { kind: 'completed' };
+  const why = `Its runner was ended from outside${exitCode === null ? '' : `, its command ended with ${exitCode}`}.`;
+  // Used up like a failure, because it may be the command that gets it killed, by all the memory that it takes.
+  const used = job.retriesBefore + Math.max(1, attempt);
+  return used > job.spec.maxRetries
+    ? { kind: 'failed', exitCode, why: `${why} No retry is left.` }
+    : { kind: 'interrupted', why, stopped };
+}
+
+function failureWords({ exitCode, timedOut, attempt }: JobStatus): string {
+  if (timedOut === 'total') return 'It took longer than its timeout_s.';
+  const last = `attempt ${attempt} ended with exit code ${exitCode ?? 'unknown'}`;
+  if (timedOut === 'silence') return `It printed nothing for its silence_timeout_s; ${last}.`;
+  return `No retry is left, or none would help: ${last}.`;
+}
+
+function interruptionWords(job: JobRow, { bootId, signal }: JobStatus): string {
+  if (job.bootId !== null && job.bootId !== bootId) return 'Its machine was booted again.';
+  return signal === null ? 'Its machine was booted again.' : `Its runner was ended by ${signal}.`;
+}
+
+/** Keeps what was seen, and notes when the job came to another state by it. */
+export async function keepSeen(parts: JobParts, job: JobNow, look: JobLook, held: string | undefined): Promise<void> {
+  const { db } = parts.postgres;
+  const { job: report, checkpoint } = look;
+  const seenAt = (ageS: number) => new Date(job.now.getTime() - ageS * 1000);
+  const status = 'attempts' in report ? report : undefined;
+  await reaching(
+    keepJob(db, job.id, {
+      lookedAt: job.now,
+      ...('bootId' in report && { bootId: report.bootId }),
+      ...(checkpoint?.exists === true && {
+        checkpointAt: seenAt(checkpoint.ageSeconds),
+        checkpointBytes: checkpoint.bytes,
+      }),
+      ...(status && {
+        generation: Math.max(job.generation, status.generation),
+        attempt: status.attempt,
+        attempts: mergedAttempts(job.attempts, status.attempts),
+        commandAlive: status.commandAlive,
+        exitCode: status.exitCode ?? job.exitCode,
+        logBytes: job.logBase + status.logSize,
+        ...(status.heartbeatAgeSeconds !== null && { heartbeatAt: seenAt(status.heartbeatAgeSeconds) }),
+        ...(status.state === 'unknown' && !status.commandAlive && { runnerLost: true }),
+      }),
+      sights: {
+        spot_notice: look.spotNotice,
+        gpu_orphans: look.gpuOrphans.map(({ pid, mib, process }) => ({ pid, mib, process })),
+        gpu_held_mib: look.gpuHeldMib,
+        disk_free_bytes: look.diskFreeBytes,
+        checkpoint_asked: status?.asked ? { at: status.asked.at, outcome: status.asked.outcome } : null,
+        checkpoint_said: look.checkpointSaid && {
+          exit_code: look.checkpointSaid.exitCode,
+        },
+        log_held: held ?? null,
+      },
+    }),
+  );
+  const change = status && changeBy(job, status, look);
+  if (change) await reaching(changeJob(db, job, change));
+}
+
+function changeBy(job: JobNow, status: JobStatus, { gpuOrphans, gpuHeldMib }: JobLook) {
+  switch (status.state) {
+    case 'running':
+      if (job.state === 'running' && job.attempt === status.attempt) return undefined;
+      if (status.attempt === 0) return undefined;
+      return { state: 'running' as const, says: runningWords(job, status) };
+    case 'retrying': {
+      if (job.state === 'retrying' && job.attempt === status.attempt) return undefined;
+      const held = gpuOrphans.length > 0 ? ` ${gpuHeldMib ?? '?'} MiB of GPU memory are still held.` : '';
+      const says = `Attempt ${status.attempt} ended with exit code ${status.exitCode ?? 'unknown'}; it will be tried again.${held}`;
+      return { state: 'retrying' as const, says, detail: { exit_code: status.exitCode } };
+    }
+    case 'checkpointing':
+      return job.state === 'checkpointing'
+        ? undefined
+        : { state: 'checkpointing' as const, says: 'It was asked for a checkpoint.' };
+    case 'unknown':
+      if (!status.commandAlive || job.commandAlive !== true || job.state !== 'running') return undefined;
+      return job.reason === ORPHANED ? undefined : { state: 'running' as const, says: ORPHANED };
+    default:
+      return undefined;
+  }
+}
+
+const ORPHANED = 'Its runner was ended from outside; its command runs on, and nobody would try it again.';
+
+function runningWords(job: JobNow, { attempt, generation, asked }: JobStatus): string {
+  if (job.state === 'checkpointing') {
+    if (asked?.outcome === 'done') return 'Its checkpoint is there.';
+    if (asked?.outcome === 'unknown') return 'It was asked for a checkpoint; nothing can tell whether it made one.';
+    return 'No checkpoint came in its time.';
+  }
+  return generation > 1 ? `It runs: launch ${generation}, attempt ${attempt}.` : `It runs: attempt ${attempt}.`;
+}

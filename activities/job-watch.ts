@@ -1,0 +1,144 @@
+// Watching one launch of a job: looks at it now and then, keeps what it sees, does what is asked of it, and returns its end.
+import { setTimeout as pause } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import { reaching } from '../clients/postgres.ts';
+import type { LaunchInput, LaunchSeen } from '../domain/activity.ts';
+import type { LaunchEnd } from '../domain/job.ts';
+import { isTerminal } from '../domain/task.ts';
+import { endOfLog } from '../store/job-log.ts';
+import { takeLeases } from '../store/leases.ts';
+import type { JobNow } from '../store/jobs.ts';
+import { changeJob, keepJob, noteJob } from '../store/jobs.ts';
+import { findTask } from '../store/tasks.ts';
+import type { LogShipper } from './job-log.ts';
+import { openShipper } from './job-log.ts';
+import type { JobParts } from './job-machine.ts';
+import { askJob, endOfMachine, jobRow, lookAtJob } from './job-machine.ts';
+import { endSeen, keepSeen } from './job-seen.ts';
+import { forgetGiven } from './job-secrets.ts';
+import { lookAt, memberRow } from './member-access.ts';
+
+/** Less than Temporal gives the activity. */
+const WATCH_MS = 50 * 60_000;
+/** What changes is looked at soon again, what runs and runs more and more seldom. */
+const SOON_MS = 1_000;
+const SELDOM_MS = 15_000;
+const LIVELY_MS = 30_000;
+const LOOK_MS = 15_000;
+
+/** Returns how the launch ended, or that it still runs when this watch is over. */
+export async function watchLaunch(parts: JobParts, { jobId, generation }: LaunchInput): Promise<LaunchSeen> {
+  const { cancellationSignal: signal } = Context.current();
+  const shipper = openShipper(parts);
+  let failures = 0;
+  for (const until = Date.now() + WATCH_MS; Date.now() < until;) {
+    signal.throwIfAborted();
+    const job = await jobRow(parts, jobId);
+    const round = await lookOnce(parts, job, shipper).catch(async (error: unknown) => {
+      const end = await endOfMachine(parts, job, error);
+      if (end) return { end, soon: false };
+      failures += 1;
+      await noteUnreachable(parts, job, error, failures);
+      return undefined;
+    });
+    if (round) failures = 0;
+    if (round?.end) return finished(parts, job, round.end);
+    const awayMs = Math.min(SELDOM_MS, SOON_MS * 2 ** Math.min(failures, 4));
+    await parts.calls.untilCalled(jobId, round ? pauseMs(job, round.soon) : awayMs, signal);
+  }
+  return { kind: 'running', generation };
+}
+
+/** A machine that is off cannot end a job either: whoever wanted it ended has what they want. */
+function finished(parts: JobParts, job: JobNow, end: LaunchEnd): LaunchEnd {
+  if (end.kind === 'interrupted' && job.cancelRequestedAt !== null) return { kind: 'cancelled' };
+  if (end.kind !== 'interrupted') forgetGiven(job.id);
+  return end;
+}
+
+function pauseMs({ now, updatedAt }: JobNow, soon: boolean): number {
+  return soon || now.getTime() - updatedAt.getTime() < LIVELY_MS ? SOON_MS : SELDOM_MS;
+}
+
+interface Round {
+  readonly end: LaunchEnd | undefined;
+  /** Whether something is about to change. */
+  readonly soon: boolean;
+}
+
+async function lookOnce(parts: JobParts, job: JobNow, shipper: LogShipper): Promise<Round> {
+  if (job.cancelRequestedAt !== null) await askJob(parts, job, 'cancel');
+  else if (wantsCheckpoint(job)) await askJob(parts, job, 'checkpoint');
+  const look = await lookAtJob(parts, job);
+  if (look.spotNotice !== null && look.spotNotice !== job.sights.spot_notice) {
+    await noteNotice(parts, job, look.spotNotice);
+  }
+  const end = endSeen(job, look.job);
+  const grown = 'logSize' in look.job && job.logBase + look.job.logSize > (await endOfLog(parts.postgres.db, job.id));
+  const shipped = grown || end ? await shipper.ship(job, end !== undefined) : { more: false };
+  await keepSeen(parts, job, look, 'held' in shipped ? shipped.held : undefined);
+  if (end) return { end, soon: false };
+  if (job.yieldedTo !== null) await takeBack(parts, job, job.yieldedTo);
+  const soon = shipped.more || look.job.state === 'checkpointing' || job.yieldedTo !== null;
+  return { end: undefined, soon: soon || job.cancelRequestedAt !== null };
+}
+
+function wantsCheckpoint({ checkpointRequestedAt: asked, lookedAt }: JobNow): boolean {
+  return asked !== null && (lookedAt === null || asked > lookedAt);
+}
+
+/** The cloud takes the machine away in a moment: what can be saved is saved now. */
+async function noteNotice(parts: JobParts, job: JobNow, notice: string): Promise<void> {
+  const asks = job.spec.checkpoint !== null;
+  const says = `The cloud will take its machine away: ${notice}${asks ? '; it is asked for a checkpoint' : ''}`;
+  await reaching(noteJob(parts.postgres.db, job, { says, detail: { spot_notice: notice } }));
+  if (asks) await askJob(parts, job, 'checkpoint');
+}
+
+/** The stop that it gave way to is over, and its machine runs: it holds it again, as soon as nobody has it alone. */
+async function takeBack(parts: JobParts, job: JobNow, taskId: string): Promise<void> {
+  const { db } = parts.postgres;
+  const task = await reaching(findTask(db, job.tenant, taskId));
+  if (task && !isTerminal(task.row.status)) return;
+  const { target } = await memberRow(parts, job.memberId);
+  await reaching(
+    parts.postgres.transaction(async (tx) => {
+      const wish = [{ target, mode: 'shared' as const }];
+      if ((await takeLeases(tx, wish, { holder: job.id, runId: job.runId, now: job.now })) !== undefined) return;
+      await keepJob(tx, job.id, { yieldedTo: null });
+      await noteJob(tx, job, { says: 'Its machine was not stopped after all; it holds it again.' });
+    }),
+  );
+}
+
+const NOTE_AFTER = 3;
+
+/** Said once for each time that it cannot be reached, and not for a link that was merely cut. */
+async function noteUnreachable(parts: JobParts, job: JobNow, error: unknown, failures: number): Promise<void> {
+  if (failures !== NOTE_AFTER) return;
+  const why = error instanceof Error ? error.message : String(error);
+  const says = `Its machine does not answer, so it is not known how it is: ${why}`;
+  await reaching(changeJob(parts.postgres.db, job, { state: job.state, says }));
+}
+
+/** Waits until the machine of a job runs, or the job is asked to end; false when neither came in the time of a watch. */
+export async function awaitMachine(parts: JobParts, jobId: string): Promise<boolean> {
+  const { cancellationSignal: signal } = Context.current();
+  let looked = false;
+  for (const until = Date.now() + WATCH_MS; Date.now() < until;) {
+    const job = await jobRow(parts, jobId);
+    if (job.cancelRequestedAt !== null) return true;
+    const task =
+      job.yieldedTo === null ? undefined : await reaching(findTask(parts.postgres.db, job.tenant, job.yieldedTo));
+    const stopping = task !== undefined && !isTerminal(task.row.status);
+    if (!stopping) {
+      // What the store says of it may be older than the stop; later the sweep keeps it up to date.
+      const row = await memberRow(parts, job.memberId);
+      const { state, settings } = looked ? row : await lookAt(parts, row, AbortSignal.timeout(LOOK_MS));
+      looked = true;
+      if (settings.cloud === null || state === 'running') return true;
+    }
+    await pause(2_000, undefined, { signal });
+  }
+  return false;
+}

@@ -1,0 +1,176 @@
+// The workflow of one job, as the story it runs: a slot, the machine, launch, watch, resume after an interruption, the end.
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  ParentClosePolicy,
+  proxyActivities,
+  sleep,
+  startChild,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import type { JobEnd, LaunchSeen, NewJobInput } from '../domain/activity.ts';
+import type { LaunchEnd } from '../domain/job.ts';
+import { nextOf } from '../domain/job.ts';
+import type { TaskInput } from '../domain/task.ts';
+import { workflowIdOf } from '../domain/task.ts';
+import type { Words } from './job-words.ts';
+import { getMachine, listen } from './job-words.ts';
+import { attending, launching, looking } from './options.ts';
+import { failureOf } from './start-machine.ts';
+
+export type RunJobInput = {
+  readonly job: NewJobInput;
+  /** How often it was launched before, when it goes on in a new run. */
+  readonly generation?: number;
+  /** True when the last of these launches is being watched. */
+  readonly watching?: boolean;
+};
+
+/** Runs a job to its end, over any number of interruptions. A cancellation asks it to end, and waits until it has. */
+export async function runJob({ job, generation = 0, watching = false }: RunJobInput): Promise<JobEnd> {
+  const words = listen(job.id);
+  return CancellationScope.nonCancellable(async () => {
+    const { registerJob, endJob } = proxyActivities<Activities>(looking);
+    if (generation === 0) await registerJob(job);
+    const end = await untilEnd(job, { generation, watching }, words);
+    if (end.state === 'completed' && job.spec.artifacts.length > 0) await collect(job);
+    const { after } = await endJob({ jobId: job.id, end });
+    if (after) await startTask(after.taskId, after.input);
+    return end;
+  });
+}
+
+/** An interruption that comes so soon after the launch may come again. */
+const SOON_MS = 60_000;
+const LONGEST_PAUSE_MS = 5 * 60_000;
+
+interface Before {
+  readonly generation: number;
+  readonly watching: boolean;
+}
+
+async function untilEnd(job: NewJobInput, before: Before, words: Words): Promise<JobEnd> {
+  const { noteOfJob } = proxyActivities<Activities>(looking);
+  let { generation, watching } = before;
+  for (let quick = 0; ;) {
+    const over = watching ? undefined : await getSlot(job, generation, words);
+    if (over) return over;
+    const begunMs = Date.now();
+    const launch = watching ? await watch(job, generation) : await launchOnce(job, generation + 1, words);
+    watching = false;
+    generation = launch.generation;
+    const next = nextOf(launch.end, { resume: job.spec.resume, generation });
+    if (next.next === 'end') {
+      const exitCode = launch.end.kind === 'failed' ? launch.end.exitCode : launch.end.kind === 'completed' ? 0 : null;
+      return { state: next.state, why: next.why, exitCode };
+    }
+    const says = next.waits ? `${next.why} It goes on when somebody starts its machine again.` : next.why;
+    await noteOfJob({ jobId: job.id, says, interrupted: true });
+    if (next.waits) await untilMachineRuns(job, generation);
+    quick = Date.now() - begunMs < SOON_MS ? quick + 1 : 0;
+    if (quick > 1) await sleep(Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** (quick - 1)));
+    await renew(job, generation);
+  }
+}
+
+/** A word that was lost costs so much, ms. */
+const ASK_AGAIN_MS = 5 * 60_000;
+
+/** Waits for its turn; the end when it is over before that. */
+async function getSlot(job: NewJobInput, generation: number, words: Words): Promise<JobEnd | undefined> {
+  const { admitToSlot, joinLines } = proxyActivities<Activities>(looking);
+  const { firstExecutionRunId: runId, workflowId: asker } = workflowInfo();
+  const since = new Date().toISOString();
+  for (;;) {
+    words.woken = false;
+    const admission = await admitToSlot({ jobId: job.id, runId });
+    if (admission.kind === 'admitted') return undefined;
+    if (admission.kind === 'over') return { state: admission.state, why: admission.why, exitCode: null };
+    const { target, holder } = admission;
+    if (holder !== undefined) await joinLines({ leases: [{ target, mode: 'shared' }], asker, since });
+    await condition(() => words.woken, holder === undefined ? ASK_AGAIN_MS : ASK_AGAIN_MS / 10);
+    await renew(job, generation);
+  }
+}
+
+interface Launched {
+  readonly generation: number;
+  readonly end: LaunchEnd;
+}
+
+/** One launch: the machine is made ready, the job is begun on it, and watched until it ends or is cut off. */
+async function launchOnce(job: NewJobInput, next: number, words: Words): Promise<Launched> {
+  const jobId = job.id;
+  const none = await getMachine(job, words, () => untilMachineRuns(job, next - 1));
+  if (none) return { generation: next - 1, end: none };
+  const { startLaunch } = proxyActivities<Activities>(launching);
+  try {
+    const seen: LaunchSeen = await startLaunch({ jobId, generation: next });
+    return seen.kind === 'running' ? await watch(job, seen.generation) : { generation: next, end: seen };
+  } catch (error) {
+    const { type, why } = failureOf(error);
+    // What cannot be reached now is tried again; what is refused would be refused again.
+    const passes = type === 'SshUnreachable' || type === 'MemberNotReady' || type === 'RemoteGarbled';
+    const end: LaunchEnd = passes
+      ? { kind: 'interrupted', why, stopped: false }
+      : { kind: 'failed', exitCode: null, why };
+    return { generation: next, end };
+  }
+}
+
+/** Watches a launch, one activity after another, until it ends or is cut off. */
+async function watch(job: NewJobInput, generation: number): Promise<Launched> {
+  const { watchJob } = proxyActivities<Activities>(onWatchQueue());
+  for (;;) {
+    const seen = await watchJob({ jobId: job.id, generation });
+    if (seen.kind !== 'running') return { generation, end: seen };
+    await renew(job, generation, true);
+  }
+}
+
+function onWatchQueue() {
+  return { ...attending, taskQueue: `${workflowInfo().taskQueue}-watch` };
+}
+
+async function untilMachineRuns(job: NewJobInput, generation: number): Promise<void> {
+  const { awaitJobMachine } = proxyActivities<Activities>(onWatchQueue());
+  while (!(await awaitJobMachine({ jobId: job.id }))) await renew(job, generation);
+}
+
+/** Goes on in a new run when the history of this one is long; the new one finds everything as it is. */
+async function renew(job: NewJobInput, generation: number, watching = false): Promise<void> {
+  if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof runJob>({ job, generation, watching });
+}
+
+/** Fetches what it made as a task of its own; that it cannot be fetched does not make the job a failure. */
+async function collect({ id, tenant, memberId, spec }: NewJobInput): Promise<void> {
+  const taskId = uuid4();
+  const task = await startTask(taskId, {
+    operation: 'receive_files',
+    resource: id,
+    params: { member: memberId, paths: [...spec.artifacts], start: 'never' },
+    tenant,
+    requestedBy: 'policy/artifacts',
+    submittedAt: new Date().toISOString(),
+  });
+  const trouble = await task.result().then(
+    () => undefined,
+    (error: unknown) => failureOf(error).why,
+  );
+  const { noteArtifacts } = proxyActivities<Activities>(looking);
+  const says = trouble === undefined ? 'Its artifacts are fetched.' : `Its artifacts could not be fetched: ${trouble}`;
+  await noteArtifacts({ jobId: id, taskId, says });
+}
+
+function startTask(taskId: string, input: TaskInput) {
+  return startChild('runTask', {
+    workflowId: workflowIdOf(taskId),
+    args: [input],
+    // It is a task like any other: it goes on whatever becomes of the job.
+    parentClosePolicy: ParentClosePolicy.ABANDON,
+    staticSummary: `${input.operation} on ${input.resource}`,
+  });
+}
