@@ -25,6 +25,7 @@ const SOON_MS = 1_000;
 const SELDOM_MS = 15_000;
 const LIVELY_MS = 30_000;
 const LOOK_MS = 15_000;
+const LOOK_SOON_MS = 3_000;
 
 /** Returns how the launch ended, or that it still runs when this watch is over. */
 export async function watchLaunch(parts: JobParts, { jobId, generation }: LaunchInput): Promise<LaunchSeen> {
@@ -78,7 +79,7 @@ async function lookOnce(parts: JobParts, job: JobNow, shipper: LogShipper): Prom
   const shipped = grown || end ? await shipper.ship(job, end !== undefined) : { more: false };
   await keepSeen(parts, job, look, 'held' in shipped ? shipped.held : undefined);
   if (end) return { end, soon: false };
-  if (job.yieldedTo !== null) await takeBack(parts, job, job.yieldedTo);
+  if (job.yieldedTo !== null) await takeBack(parts, job);
   const soon = shipped.more || look.job.state === 'checkpointing' || job.yieldedTo !== null;
   return { end: undefined, soon: soon || job.cancelRequestedAt !== null };
 }
@@ -96,10 +97,8 @@ async function noteNotice(parts: JobParts, job: JobNow, notice: string): Promise
 }
 
 /** The stop that it gave way to is over, and its machine runs: it holds it again, as soon as nobody has it alone. */
-async function takeBack(parts: JobParts, job: JobNow, taskId: string): Promise<void> {
-  const { db } = parts.postgres;
-  const task = await reaching(findTask(db, job.tenant, taskId));
-  if (task && !isTerminal(task.row.status)) return;
+async function takeBack(parts: JobParts, job: JobNow): Promise<void> {
+  if (await isBeingStopped(parts, job)) return;
   const { target } = await memberRow(parts, job.memberId);
   await reaching(
     parts.postgres.transaction(async (tx) => {
@@ -124,21 +123,34 @@ async function noteUnreachable(parts: JobParts, job: JobNow, error: unknown, fai
 /** Waits until the machine of a job runs, or the job is asked to end; false when neither came in the time of a watch. */
 export async function awaitMachine(parts: JobParts, jobId: string): Promise<boolean> {
   const { cancellationSignal: signal } = Context.current();
-  let looked = false;
+  // The sweep sees each machine once a minute; whoever stopped one may start it again sooner.
+  let lookAfterMs = LOOK_SOON_MS;
+  let dueAt = 0;
   for (const until = Date.now() + WATCH_MS; Date.now() < until;) {
     const job = await jobRow(parts, jobId);
     if (job.cancelRequestedAt !== null) return true;
-    const task =
-      job.yieldedTo === null ? undefined : await reaching(findTask(parts.postgres.db, job.tenant, job.yieldedTo));
-    const stopping = task !== undefined && !isTerminal(task.row.status);
-    if (!stopping) {
-      // What the store says of it may be older than the stop; later the sweep keeps it up to date.
-      const row = await memberRow(parts, job.memberId);
-      const { state, settings } = looked ? row : await lookAt(parts, row, AbortSignal.timeout(LOOK_MS));
-      looked = true;
-      if (settings.cloud === null || state === 'running') return true;
+    if (!(await isBeingStopped(parts, job))) {
+      const due = Date.now() >= dueAt;
+      if (await runs(parts, job.memberId, due)) return true;
+      if (due) {
+        dueAt = Date.now() + lookAfterMs;
+        lookAfterMs *= 2;
+      }
     }
     await pause(2_000, undefined, { signal });
   }
   return false;
+}
+
+async function isBeingStopped({ postgres }: JobParts, { tenant, yieldedTo }: JobNow): Promise<boolean> {
+  if (yieldedTo === null) return false;
+  const task = await reaching(findTask(postgres.db, tenant, yieldedTo));
+  return task !== undefined && !isTerminal(task.row.status);
+}
+
+/** By the store, or by a look at the cloud, for which the store may be too old. */
+async function runs(parts: JobParts, memberId: string, looks: boolean): Promise<boolean> {
+  const row = await memberRow(parts, memberId);
+  const { state, settings } = looks ? await lookAt(parts, row, AbortSignal.timeout(LOOK_MS)) : row;
+  return settings.cloud === null || state === 'running';
 }

@@ -1,0 +1,109 @@
+// Machines that go away under jobs: reboots, stops, notices, terminations, and kills; each job goes on where it was.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { RebootInstancesCommand, StopInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
+import { homeOf } from '../kit/hosts.ts';
+import { jobEnds, jobEvents, jobIs, jobNow, startJob } from '../kit/jobs.ts';
+import { register } from '../kit/members.ts';
+import type { System } from '../kit/system.ts';
+import { startSystem } from '../kit/system.ts';
+import { until } from '../kit/until.ts';
+import { countingJob, countOf, linesOf } from './counting.ts';
+
+const STEPS = 80;
+
+let system: System;
+beforeAll(async () => {
+  system = await startSystem({ workers: 2 });
+}, 90_000);
+afterAll(() => system?.stop(), 30_000);
+
+/** Starts a job that counts on a fresh machine, and waits until it is on its way. */
+async function counting(name: string, moreAt: (home: string) => Readonly<Record<string, unknown>> = () => ({})) {
+  const instanceId = await system.cloud.make(name);
+  const more = moreAt(homeOf(system, instanceId));
+  await register(system, name);
+  const { command, ...rest } = countingJob(name, STEPS);
+  const id = await startJob(system, name, command, { ...rest, ...more });
+  await until(`${name} counts`, () => linesOf(system, instanceId, name, 'steps').length > 12, 60_000);
+  return { id, instanceId };
+}
+
+/** Its pid on the machine. */
+function runnerOf(instanceId: string, id: string): number {
+  const file = join(homeOf(system, instanceId), '.fermata', 'jobs', id, 'g1', 'pid');
+  return Number(readFileSync(file, 'utf8').split(' ')[0]);
+}
+
+async function goesOn(id: string, instanceId: string, name: string, launches: number): Promise<void> {
+  const job = await jobEnds(system, id, 120_000);
+  expect(job).toMatchObject({ status: 'completed', launches });
+  const count = countOf(system, instanceId, name, STEPS);
+  expect(count).toMatchObject({ whole: true, runs: launches });
+  expect(count.repeated).toBeLessThanOrEqual(10 * (launches - 1));
+}
+
+test('a reboot in mid-run resumes on the next boot, and uses no retry', async () => {
+  const { id, instanceId } = await counting('rebooted');
+  await system.cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [instanceId] }));
+  await goesOn(id, instanceId, 'rebooted', 2);
+  expect(await jobNow(system, id)).toMatchObject({ retries: 0 });
+  expect((await jobEvents(system, id)).map(({ status }) => status)).toEqual([
+    ...['queued', 'starting', 'running', 'interrupted', 'starting', 'running', 'completed'],
+  ]);
+}, 180_000);
+
+test('a stop from outside, as when the cloud takes a machine back: it is started again, and the job goes on', async () => {
+  const { id, instanceId } = await counting('taken');
+  await system.cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [instanceId] }));
+  await goesOn(id, instanceId, 'taken', 2);
+  expect(system.cloud.effects('StartInstances').flatMap(({ instance_ids: ids }) => ids)).toContain(instanceId);
+}, 180_000);
+
+test('a notice asks for a checkpoint, which is where it goes on', async () => {
+  const { id, instanceId } = await counting('noticed', (home) => ({
+    checkpoint: { path: `${home}/noticed/checkpoint`, signal: 'USR1' },
+  }));
+  await system.cloud.control(`instances/${instanceId}/spot-notice`, { action: 'stop' });
+  const said = async (what: string) => (await jobEvents(system, id)).some(({ says }) => says.includes(what));
+  await until('it has made one', () => said('Its checkpoint is there.'));
+  expect(await said('will take its machine away')).toBe(true);
+  await system.cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [instanceId] }));
+  await system.cloud.control(`instances/${instanceId}/spot-notice`, { action: null });
+  await goesOn(id, instanceId, 'noticed', 2);
+}, 180_000);
+
+test('a machine that is terminated takes its job with it', async () => {
+  const { id, instanceId } = await counting('gone');
+  await system.cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [instanceId] }));
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'lost', launches: 1 });
+}, 180_000);
+
+test('a job that is not to be resumed has failed with its machine', async () => {
+  const { id, instanceId } = await counting('once', () => ({ resume: 'never' }));
+  await system.cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [instanceId] }));
+  const job = await jobEnds(system, id);
+  expect(job).toMatchObject({ status: 'failed', launches: 1 });
+  expect(job.reason).toContain('not to be resumed');
+}, 180_000);
+
+test('kill -9 of its runner: the command runs on, and its end counts', async () => {
+  const { id, instanceId } = await counting('orphaned');
+  process.kill(runnerOf(instanceId, id), 'SIGKILL');
+  await until('it is seen', async () => (await jobNow(system, id)).reason?.includes('runner was ended'));
+  await goesOn(id, instanceId, 'orphaned', 1);
+}, 180_000);
+
+test('kill -9 of the worker that watches it: another one watches on, and nothing is begun twice', async () => {
+  const { id, instanceId } = await counting('watched');
+  await system.worker.kill9();
+  await goesOn(id, instanceId, 'watched', 1);
+}, 180_000);
+
+test('TERM to its runner is an interruption: no retry is used', async () => {
+  const { id, instanceId } = await counting('termed');
+  process.kill(runnerOf(instanceId, id), 'SIGTERM');
+  await jobIs(system, id, ['interrupted', 'starting', 'running']);
+  await goesOn(id, instanceId, 'termed', 2);
+  expect(await jobNow(system, id)).toMatchObject({ retries: 0 });
+}, 180_000);
