@@ -7,7 +7,7 @@ import { ask, ended, register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
-import { countingJob, countOf, linesOf } from './counting.ts';
+import { countingJob, countOf, linesOf } from '../kit/counting.ts';
 
 const STEPS = 150;
 
@@ -21,7 +21,7 @@ afterAll(() => system?.stop(), 30_000);
 async function counting(
   name: string,
   checkpoint: Readonly<Record<string, unknown>>,
-  command = countingJob(name, STEPS, 70),
+  command = countingJob(name, STEPS, { every: 70 }),
 ) {
   const instanceId = await system.cloud.make(name);
   const { member_id: member } = await register(system, name);

@@ -8,7 +8,7 @@ import { register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
-import { countingJob, countOf, linesOf } from './counting.ts';
+import { countingJob, countOf, linesOf } from '../kit/counting.ts';
 
 const STEPS = 80;
 
