@@ -37,7 +37,7 @@ export async function watchLaunch(parts: JobParts, { jobId, generation }: Launch
     const job = await jobRow(parts, jobId);
     const round = await lookOnce(parts, job, shipper).catch(async (error: unknown) => {
       const end = await endOfMachine(parts, job, error);
-      if (end) return { end, soon: false };
+      if (end) return { end, pauseMs: 0 };
       failures += 1;
       await noteUnreachable(parts, job, error, failures);
       return undefined;
@@ -45,7 +45,7 @@ export async function watchLaunch(parts: JobParts, { jobId, generation }: Launch
     if (round) failures = 0;
     if (round?.end) return finished(parts, job, round.end);
     const awayMs = Math.min(SELDOM_MS, SOON_MS * 2 ** Math.min(failures, 4));
-    await parts.calls.untilCalled(jobId, round ? pauseMs(job, round.soon) : awayMs, signal);
+    await parts.calls.untilCalled(jobId, round?.pauseMs ?? awayMs, signal);
   }
   return { kind: 'running', generation };
 }
@@ -57,14 +57,14 @@ function finished(parts: JobParts, job: JobNow, end: LaunchEnd): LaunchEnd {
   return end;
 }
 
-function pauseMs({ now, updatedAt }: JobNow, soon: boolean): number {
-  return soon || now.getTime() - updatedAt.getTime() < LIVELY_MS ? SOON_MS : SELDOM_MS;
+function pauseOf({ now, updatedAt }: JobNow): number {
+  return now.getTime() - updatedAt.getTime() < LIVELY_MS ? SOON_MS : SELDOM_MS;
 }
 
 interface Round {
   readonly end: LaunchEnd | undefined;
-  /** Whether something is about to change. */
-  readonly soon: boolean;
+  /** How long to the next look. */
+  readonly pauseMs: number;
 }
 
 async function lookOnce(parts: JobParts, job: JobNow, shipper: LogShipper): Promise<Round> {
@@ -78,10 +78,12 @@ async function lookOnce(parts: JobParts, job: JobNow, shipper: LogShipper): Prom
   const grown = 'logSize' in look.job && job.logBase + look.job.logSize > (await endOfLog(parts.postgres.db, job.id));
   const shipped = grown || end ? await shipper.ship(job, end !== undefined) : { more: false };
   await keepSeen(parts, job, look, 'held' in shipped ? shipped.held : undefined);
-  if (end) return { end, soon: false };
+  // All of the log is carried before the end is known: nobody will look again.
+  if (shipped.more) return { end: undefined, pauseMs: 0 };
+  if (end) return { end, pauseMs: 0 };
   if (job.yieldedTo !== null) await takeBack(parts, job);
-  const soon = shipped.more || look.job.state === 'checkpointing' || job.yieldedTo !== null;
-  return { end: undefined, soon: soon || job.cancelRequestedAt !== null };
+  const soon = look.job.state === 'checkpointing' || job.yieldedTo !== null || job.cancelRequestedAt !== null;
+  return { end: undefined, pauseMs: soon ? SOON_MS : pauseOf(job) };
 }
 
 function wantsCheckpoint({ checkpointRequestedAt: asked, lookedAt }: JobNow): boolean {

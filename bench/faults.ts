@@ -8,6 +8,7 @@ import { randomOf } from '../test/kit/random.ts';
 import type { System } from '../test/kit/system.ts';
 import { until } from '../test/kit/until.ts';
 import { idleLives } from './idle-lives.ts';
+import { jobStorm } from './job-storm.ts';
 import { makeRunning } from './instances.ts';
 import type { BenchOptions, Finding, Measurement } from './measurement.ts';
 import { resetsStorm } from './resets.ts';
@@ -41,6 +42,7 @@ export const storms: readonly Measurement[] = [
   },
   resetsStorm,
   idleLives,
+  jobStorm,
 ];
 
 function seeded({ seed, say }: BenchOptions): Random {

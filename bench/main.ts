@@ -5,6 +5,8 @@ import { budget } from './budget.ts';
 import { crowd } from './crowd.ts';
 import { storms } from './faults.ts';
 import { fleet } from './fleet.ts';
+import { jobLog } from './job-log.ts';
+import { jobWatch } from './job-watch.ts';
 import type { BenchOptions, Measurement } from './measurement.ts';
 import { runAll, tableOf } from './measurement.ts';
 import { outage } from './outage.ts';
@@ -12,7 +14,17 @@ import { endServers } from './servers.ts';
 import { startTime } from './start-time.ts';
 import { throughput } from './throughput.ts';
 
-const measurements: readonly Measurement[] = [budget, throughput, approval, outage, crowd, fleet, startTime];
+const measurements: readonly Measurement[] = [
+  budget,
+  throughput,
+  approval,
+  outage,
+  crowd,
+  fleet,
+  jobWatch,
+  jobLog,
+  startTime,
+];
 
 const HELP = `npm run bench -- [--only NAME,NAME] [--waiting N] [--minutes N]
 npm run bench:faults -- [--only NAME,NAME] [--rounds N] [--seed N]

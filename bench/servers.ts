@@ -52,7 +52,7 @@ async function withServers<T>(work: (servers: Servers) => Promise<T>): Promise<T
 
 /** A whole system on servers of its own. */
 export function withSystem<T>(
-  options: Pick<SystemOptions, 'config' | 'stateMs' | 'sandboxArgs'>,
+  options: Pick<SystemOptions, 'config' | 'stateMs' | 'sandboxArgs' | 'workers'>,
   work: (system: System, servers: Servers) => Promise<T>,
 ): Promise<T> {
   return withServers(async (servers) => {
