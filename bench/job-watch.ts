@@ -94,9 +94,11 @@ async function lookedAt({ db }: System): Promise<Map<string, string>> {
   return new Map(rows.map(({ id, at }) => [id, at]));
 }
 
-const instances = z.array(z.looseObject({ ssh: z.object({ links: z.number() }).loose().nullable() }));
+const instances = z.looseObject({
+  instances: z.array(z.looseObject({ ssh: z.object({ links: z.number() }).loose().nullable() })),
+});
 
 async function linksOf({ cloud }: System): Promise<number> {
   const answer: unknown = await (await fetch(`${String(cloud.process.ready.ec2)}/_sandbox/instances`)).json();
-  return instances.parse(answer).reduce((sum, { ssh }) => sum + (ssh?.links ?? 0), 0);
+  return instances.parse(answer).instances.reduce((sum, { ssh }) => sum + (ssh?.links ?? 0), 0);
 }
