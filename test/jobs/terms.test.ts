@@ -1,0 +1,138 @@
+// What else can be said of a job: artifacts, being alone, a decision first, no start of its machine, and folders that go.
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { homeOf } from '../kit/hosts.ts';
+import { jobEnds, jobIs, jobNow, startJob } from '../kit/jobs.ts';
+import { ask, ended, register } from '../kit/members.ts';
+import type { System } from '../kit/system.ts';
+import { startSystem } from '../kit/system.ts';
+import { until } from '../kit/until.ts';
+
+let system: System;
+beforeAll(async () => {
+  system = await startSystem({ config: { jobs: { keep_success_hours: 0 }, confirmation: { timeout_seconds: 300 } } });
+}, 90_000);
+afterAll(() => system?.stop(), 30_000);
+
+async function machine(name: string, more: Readonly<Record<string, unknown>> = {}) {
+  const instanceId = await system.cloud.make(name);
+  const home = homeOf(system, instanceId);
+  mkdirSync(home, { recursive: true });
+  await register(system, name, { work_folder: home, ...more });
+  return { instanceId, home };
+}
+
+const artifacts = z.looseObject({
+  artifacts: z.array(z.object({ path: z.string(), sha256: z.string(), bytes: z.number(), href: z.string() })),
+});
+
+test('its artifacts are fetched when it has completed, and can be read while its machine is off', async () => {
+  const { instanceId } = await machine('makes');
+  const id = await startJob(system, 'makes', 'mkdir -p out && printf model > out/model.bin', {
+    artifacts: ['out/model.bin'],
+    on_finish: 'stop_on_success',
+  });
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', auto_stopped: true });
+  await until('it is stopped', async () => (await system.cloud.stateOf(instanceId)) === 'stopped');
+  const [artifact] = artifacts.parse(await jobNow(system, id)).artifacts;
+  expect(artifact).toMatchObject({ path: 'out/model.bin', bytes: 5 });
+  expect((await system.api.call('GET', artifact?.href ?? '')).text).toBe('model');
+  const none = await startJob(system, 'makes', 'true', { artifacts: ['not/there'] });
+  expect(await jobEnds(system, none)).toMatchObject({ status: 'completed', artifacts: [] });
+}, 180_000);
+
+test('one that is to be alone waits for the others, and the others for it', async () => {
+  const { home } = await machine('alone', { job_slots: 3 });
+  const held = `touch "$FERMATA_JOB_ID"; until [ -e go ]; do sleep 0.2; done`;
+  const first = await startJob(system, 'alone', held);
+  await jobIs(system, first, ['running']);
+  const alone = await startJob(system, 'alone', 'sleep 1', { exclusive: true });
+  const later = await startJob(system, 'alone', 'true');
+  const says = (id: string, what: string) =>
+    until(`it says: ${what}`, async () => (await jobNow(system, id)).reason?.includes(what));
+  await says(alone, 'waits to be alone on the machine');
+  await says(later, alone);
+  writeFileSync(join(home, 'go'), '');
+  const ends = await Promise.all([first, alone, later].map((id) => jobEnds(system, id)));
+  const [one, two, three] = ends.map(({ attempts = [] }) => attempts[0]);
+  expect(ends.map(({ status }) => status)).toEqual(['completed', 'completed', 'completed']);
+  expect(Date.parse(one?.ended ?? '')).toBeLessThanOrEqual(Date.parse(two?.started ?? ''));
+  expect(Date.parse(two?.ended ?? '')).toBeLessThanOrEqual(Date.parse(three?.started ?? ''));
+}, 180_000);
+
+test('on a guarded member it waits for a decision, which covers the starts of its machine', async () => {
+  const { instanceId } = await machine('guarded', { guarded: true });
+  await system.cloud.control(`instances/${instanceId}/fail`, { state: 'stopped' });
+  const task = await ask(system, 'guarded', 'jobs', { command: 'echo ran' });
+  await system.api.reach(task, 'AWAITING_CONFIRMATION');
+  expect((await system.api.call('GET', '/api/v1/jobs?member=guarded')).body).toEqual([]);
+  await system.api.confirm(task, true);
+  const { result } = await ended(system, task);
+  const id = z.looseObject({ job_id: z.string() }).parse(result).job_id;
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed' });
+}, 120_000);
+
+test('one that may not start its machine waits until somebody does', async () => {
+  const { instanceId } = await machine('asleep');
+  await system.cloud.control(`instances/${instanceId}/fail`, { state: 'stopped' });
+  const id = await startJob(system, 'asleep', 'true', { start: 'never' });
+  await until('it says so', async () => (await jobNow(system, id)).reason?.includes('start=never'));
+  expect(await system.cloud.stateOf(instanceId)).toBe('stopped');
+  await ended(system, await ask(system, 'asleep', 'start', {}));
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed' });
+}, 120_000);
+
+test('its folder is removed from its machine when it is kept no longer, and only then', async () => {
+  const { home } = await machine('tidy', { job_slots: 2 });
+  const folder = (id: string) => join(home, '.fermata', 'jobs', id);
+  const gone = await startJob(system, 'tidy', 'true');
+  const failed = await startJob(system, 'tidy', 'exit 1', { max_retries: 0 });
+  const live = await startJob(system, 'tidy', 'sleep 300');
+  await Promise.all([jobEnds(system, gone), jobEnds(system, failed), jobIs(system, live, ['running'])]);
+  expect(existsSync(folder(gone))).toBe(true);
+  // The machine counts in seconds.
+  await system.db.query(`update jobs set ended_at = ended_at - interval '5 seconds' where id = $1`, [gone]);
+  await until(
+    'it is gone',
+    async () => {
+      const handle = await system.temporal.workflow.start('reconcile', {
+        taskQueue: system.taskQueue,
+        workflowId: `${system.taskQueue}-now-${Date.now()}`,
+      });
+      await handle.result();
+      return !existsSync(folder(gone));
+    },
+    60_000,
+  );
+  expect([existsSync(folder(failed)), existsSync(folder(live))]).toEqual([true, true]);
+  expect(await jobNow(system, gone)).toMatchObject({ status: 'completed', folder_removed: expect.any(String) });
+  await system.api.call('DELETE', `/api/v1/jobs/${live}`);
+  await jobEnds(system, live);
+}, 180_000);
+
+test('a job whose workflow was ended by hand is closed, and gives its machine back', async () => {
+  await machine('lost');
+  const id = await startJob(system, 'lost', 'sleep 300');
+  await jobIs(system, id, ['running']);
+  await system.temporal.workflow.getHandle(id).terminate();
+  await system.db.query(`update jobs set looked_at = looked_at - interval '1 hour' where id = $1`, [id]);
+  const handle = await system.temporal.workflow.start('reconcile', {
+    taskQueue: system.taskQueue,
+    workflowId: `${system.taskQueue}-lost`,
+  });
+  await handle.result();
+  const job = await jobNow(system, id);
+  expect(job).toMatchObject({ status: 'failed' });
+  expect(job.reason).toContain('workflow is terminated');
+  expect((await system.db.query('select 1 from leases where holder = $1', [id])).rowCount).toBe(0);
+}, 120_000);
+
+test('a cancellation of its workflow, as from the Web UI, ends the job on its machine first', async () => {
+  const { home } = await machine('by-hand');
+  const id = await startJob(system, 'by-hand', 'trap "echo saved > saved; exit 3" TERM; while :; do sleep 0.1; done');
+  await jobIs(system, id, ['running']);
+  await system.temporal.workflow.getHandle(id).cancel();
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'cancelled', cancel_requested_by: 'temporal' });
+  expect(existsSync(join(home, 'saved'))).toBe(true);
+}, 120_000);
