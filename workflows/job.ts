@@ -109,7 +109,8 @@ async function launchOnce(job: NewJobInput, next: number, words: Words): Promise
   const { startLaunch } = proxyActivities<Activities>(launching);
   try {
     const seen: LaunchSeen = await startLaunch({ jobId, generation: next });
-    return seen.kind === 'running' ? await watch(job, seen.generation) : { generation: next, end: seen };
+    // What did not come to run may never have come to the machine: the same number is tried again.
+    return seen.kind === 'running' ? await watch(job, seen.generation) : { generation: next - 1, end: seen };
   } catch (error) {
     const { type, why } = failureOf(error);
     // What cannot be reached now is tried again; what is refused would be refused again.
@@ -117,7 +118,7 @@ async function launchOnce(job: NewJobInput, next: number, words: Words): Promise
     const end: LaunchEnd = passes
       ? { kind: 'interrupted', why, stopped: false }
       : { kind: 'failed', exitCode: null, why };
-    return { generation: next, end };
+    return { generation: next - 1, end };
   }
 }
 
