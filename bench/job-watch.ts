@@ -84,7 +84,8 @@ function cpuSeconds(pid: number): number {
 async function eventsIn({ temporal }: System, ids: readonly string[]): Promise<number> {
   let events = 0;
   await inParallel(ids.length, 8, async (index) => {
-    events += (await temporal.workflow.getHandle(ids[index] ?? '').describe()).historyLength;
+    const { events: all = [] } = await temporal.workflow.getHandle(ids[index] ?? '').fetchHistory();
+    events += all?.length ?? 0;
   });
   return events;
 }
