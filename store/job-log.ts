@@ -1,5 +1,5 @@
 // The kept log of a job: appended to by whoever watches it, read by offset, and never larger than a bound.
-import { and, asc, desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import { jobLog } from './job-schema.ts';
 
@@ -31,30 +31,43 @@ export async function endOfLog(db: Queries, jobId: string): Promise<number> {
   return last?.end ?? 0;
 }
 
-/** At most `limit` bytes from an offset, or from the first that is kept after it; undefined at the end. */
+/** A log that grows slowly is in many small parts. */
+const PARTS_A_READ = 1_000;
+
+/** At most `limit` bytes from an offset, or from the first that is kept after it, up to the next gap; undefined at the end. */
 export async function readLog(
   db: Queries,
   jobId: string,
   offset: number,
   limit: number,
 ): Promise<LogPiece | undefined> {
-  // The part that the offset is in, when there is one; else the first after it. Only what was asked for leaves the server.
-  const [piece] = await db
-    .select({
-      fromByte: sql<number>`greatest(from_byte, ${offset}::bigint)`.mapWith(Number),
-      bytes: sql<Buffer>`substring(bytes from greatest(0, ${offset}::bigint - from_byte)::int + 1 for ${limit}::int)`,
-    })
-    .from(jobLog)
-    .where(
-      and(
-        eq(jobLog.jobId, jobId),
-        sql`from_byte >= coalesce((select max(from_byte) from job_log where job_id = ${jobId} and from_byte <= ${offset}), 0)`,
-        sql`from_byte + length(bytes) > ${offset}`,
-      ),
+  // From the part that the offset is in, when there is one. Only what was asked for leaves the server.
+  const { rows } = await db.execute<{ from_byte: string; bytes: Buffer }>(sql`
+    with parts as (
+      select from_byte, length(bytes) as size from job_log
+      where job_id = ${jobId} and from_byte + length(bytes) > ${offset} and from_byte >= coalesce(
+        (select max(from_byte) from job_log where job_id = ${jobId} and from_byte <= ${offset}), 0)
+      order by from_byte limit ${PARTS_A_READ}
+    ), placed as (
+      select from_byte, sum(size) over (order by from_byte) - size as before from parts
     )
-    .orderBy(asc(jobLog.fromByte))
-    .limit(1);
-  return piece;
+    select greatest(from_byte, ${offset}::bigint) as from_byte,
+           substring(bytes from greatest(0, ${offset}::bigint - from_byte)::int + 1 for ${limit}::int) as bytes
+    from placed join job_log using (from_byte)
+    where job_id = ${jobId}
+      and before < ${limit}::bigint + greatest(0, ${offset}::bigint - (select min(from_byte) from parts))
+    order by 1`);
+  const [first] = rows;
+  if (!first) return undefined;
+  const fromByte = Number(first.from_byte);
+  const parts: Buffer[] = [];
+  let length = 0;
+  for (const part of rows) {
+    if (Number(part.from_byte) !== fromByte + length || length >= limit) break;
+    parts.push(part.bytes.subarray(0, limit - length));
+    length += part.bytes.length;
+  }
+  return { fromByte, bytes: Buffer.concat(parts) };
 }
 
 /** The last bytes that are kept. */

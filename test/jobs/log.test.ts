@@ -42,7 +42,7 @@ test('followed while it is written, it has the bytes of the machine, and goes on
   const id = await startJob(
     system,
     'logs',
-    'for i in $(seq 400); do echo "$i $(seq -s - 300)"; done; sleep 1; printf end',
+    'for i in $(seq 400); do echo "$i $(seq -s - 300)"; [ $i -gt 5 ] || sleep 1; done; sleep 1; printf end',
   );
   const { bytes, last } = await followed(id);
   expect(await jobEnds(system, id)).toMatchObject({ status: 'completed' });
@@ -55,6 +55,8 @@ test('followed while it is written, it has the bytes of the machine, and goes on
   const answer = await fetch(`${system.api.url}/api/v1/jobs/${id}/log?offset=5&limit=10`);
   expect(answer.headers.get('x-log-offset')).toBe('5');
   expect(Buffer.from(await answer.arrayBuffer()).equals(whole.subarray(5, 15))).toBe(true);
+  const once = await fetch(`${system.api.url}/api/v1/jobs/${id}/log?offset=7&limit=1000000`);
+  expect(Buffer.from(await once.arrayBuffer()).equals(whole.subarray(7))).toBe(true);
   const after = await fetch(`${system.api.url}/api/v1/jobs/${id}/log?offset=99999999`);
   expect([after.status, (await after.arrayBuffer()).byteLength]).toEqual([200, 0]);
 }, 120_000);
