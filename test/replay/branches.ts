@@ -1,10 +1,13 @@
-// One story for each branch of `runTask`: run on a real system, its history is what every later version must replay.
+// One story for each branch of `runTask` and of `runJob`: run on a real system, its history is what every later version must replay.
+import { RebootInstancesCommand } from '@aws-sdk/client-ec2';
+import { jobEnds, jobIs, startJob } from '../kit/jobs.ts';
+import { register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
 
 export interface Branch {
   readonly name: string;
-  /** Runs the story and returns the id of the task. */
+  /** Runs the story and returns the id of the task or job. */
   run(system: System): Promise<string>;
 }
 
@@ -25,6 +28,12 @@ const ended = async (system: System, id: string) => {
   await system.api.end(id);
   return id;
 };
+
+async function onMachine(system: System, name: string): Promise<string> {
+  const instanceId = await system.cloud.make(name);
+  await register(system, name);
+  return instanceId;
+}
 
 export const BRANCHES: readonly Branch[] = [
   { name: 'read', run: async (s) => ended(s, await s.api.submit('list_instances', {})) },
@@ -136,6 +145,37 @@ export const BRANCHES: readonly Branch[] = [
       );
       const id = await ended(s, await s.api.submit('stop_instance', { instance_id: 'gpu-train-01' }));
       await s.temporal.workflow.getHandle(holder).terminate();
+      return id;
+    },
+  },
+  {
+    name: 'job',
+    run: async (s) => {
+      await onMachine(s, 'history-1');
+      const id = await startJob(s, 'history-1', 'exit 3', { restart_command: 'true', retry_backoff_s: 0 });
+      await jobEnds(s, id);
+      return id;
+    },
+  },
+  {
+    name: 'job-interrupted',
+    run: async (s) => {
+      const instanceId = await onMachine(s, 'history-2');
+      const id = await startJob(s, 'history-2', 'sleep 60', { restart_command: 'sleep 3', on_finish: 'stop' });
+      await jobIs(s, id, ['running']);
+      await s.cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [instanceId] }));
+      await jobEnds(s, id);
+      return id;
+    },
+  },
+  {
+    name: 'job-cancelled',
+    run: async (s) => {
+      await onMachine(s, 'history-3');
+      const id = await startJob(s, 'history-3', 'sleep 60');
+      await jobIs(s, id, ['running']);
+      await s.temporal.workflow.getHandle(id).cancel();
+      await jobEnds(s, id);
       return id;
     },
   },

@@ -1,9 +1,11 @@
-// Records the histories that `replay.test.ts` replays: run it with `node dist/test/replay/record.js` when a branch is new.
+// Records the histories that `replay.test.ts` replays: run it with `node dist/test/replay/record.js NAME ...` when a branch is new.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { assetPath } from '../../config/paths.ts';
+import { isJobId } from '../../domain/job.ts';
+import { workflowIdOf } from '../../domain/task.ts';
 import { startPostgres, startTemporal } from '../kit/servers.ts';
 import { startSystem } from '../kit/system.ts';
 import { BRANCHES } from './branches.ts';
@@ -25,8 +27,9 @@ const system = await startSystem({
   },
 });
 try {
-  for (const { name, run } of BRANCHES) {
-    const handle = system.temporal.workflow.getHandle(`task-${await run(system)}`);
+  for (const { name, run } of BRANCHES.filter((branch) => process.argv.includes(branch.name))) {
+    const id = await run(system);
+    const handle = system.temporal.workflow.getHandle(isJobId(id) ? id : workflowIdOf(id));
     await handle.result().catch(() => undefined);
     const text = historyToJSON(await handle.fetchHistory());
     // Who recorded it and in which folder is nobody's business, and would only make two recordings differ.
