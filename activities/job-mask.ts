@@ -17,16 +17,16 @@ export interface Mask {
 /** Makes the mask for these values, in every form in which they may be printed. */
 export function maskOf(values: readonly string[]): Mask {
   const forms = formsOf(values).map((form) => Buffer.from(form).toString('latin1'));
+  const hidden = (text: string) =>
+    forms
+      .reduce((rest, form) => rest.replaceAll(form, '*'.repeat(form.length)), text)
+      .replaceAll(KNOWN_FORM, (token) => '*'.repeat(token.length));
   return {
-    hide: (bytes) => {
-      const hidden = forms
-        .reduce((text, form) => text.replaceAll(form, '*'.repeat(form.length)), textOf(bytes))
-        .replaceAll(KNOWN_FORM, (token) => '*'.repeat(token.length));
-      return Buffer.from(hidden, 'latin1');
-    },
+    hide: (bytes) => Buffer.from(hidden(textOf(bytes)), 'latin1'),
     heldBack: (bytes) => {
       const text = textOf(bytes);
-      const token = KNOWN_BEGINNING.exec(text)?.[0].length ?? 0;
+      // Where another value ends before it, a token begins at a star.
+      const token = KNOWN_BEGINNING.exec(hidden(text))?.[0].length ?? 0;
       return Math.max(token, ...forms.map((form) => beginningAtEnd(text, form)));
     },
   };
