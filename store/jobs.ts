@@ -1,7 +1,8 @@
 // Queries on jobs: register, find, list, give a slot, change, and what was seen of them.
 import { and, asc, desc, eq, getTableColumns, gte, inArray, lt, lte, notInArray, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
-import type { JobSpec, JobState } from '../domain/job.ts';
+import type { NewJobInput } from '../domain/activity.ts';
+import type { JobState } from '../domain/job.ts';
 import { ENDED, HOLDING } from '../domain/job.ts';
 import type { JsonObject } from '../domain/task.ts';
 import { clock } from './clock.ts';
@@ -12,20 +13,11 @@ export type JobEventRow = typeof jobEvents.$inferSelect;
 /** With PostgreSQL's time at which it was read. */
 export type JobNow = JobRow & { readonly now: Date };
 
-export interface NewJob {
-  readonly id: string;
-  readonly tenant: string;
-  readonly memberId: string;
-  readonly taskId: string;
-  readonly by: string;
-  readonly spec: JobSpec;
-}
-
 const rowNow = { ...getTableColumns(jobs), now: clock };
 const notEnded = () => notInArray(jobs.state, [...ENDED]);
 
 /** Registers a job with its first event; does nothing when it is registered already. */
-export async function insertJob(db: Queries, job: NewJob): Promise<void> {
+export async function insertJob(db: Queries, job: NewJobInput): Promise<void> {
   const { id, tenant, memberId, taskId, by, spec } = job;
   const says = 'It waits for a slot.';
   const made = await db

@@ -35,11 +35,16 @@ export async function holdLeases(task: Task, leases: readonly LeaseWish[]): Prom
 
 /** Has jobs give way to a stop of their machine; false when this is no stop, or they do not. Throws why they must not. */
 async function makeWay({ id: taskId, plan }: Task, targets: readonly string[]): Promise<boolean> {
-  const stops = plan?.steps.filter(({ call }) => call === 'stop_instance') ?? [];
-  const stopped = targets.filter((target) => stops.some((step) => step.target === target));
-  if (stopped.length === 0 || stops.some(({ args }) => args.spare_jobs === true)) return false;
+  const steps = plan?.steps ?? [];
+  // What is stopped only to be forgotten would not come back to its job.
+  const onlyStopped = (target: string) => {
+    const own = steps.filter((step) => step.target === target);
+    return own.length > 0 && own.every(({ call }) => call === 'stop_instance');
+  };
+  const stopped = targets.filter(onlyStopped);
+  if (stopped.length === 0 || steps.some(({ args }) => args.spare_jobs === true)) return false;
   const { yieldJobs } = proxyActivities<Activities>({ ...guarding, taskQueue: `${workflowInfo().taskQueue}-watch` });
-  const force = plan?.guarded !== undefined && stops.every(({ args }) => args.force === true);
+  const force = plan?.guarded !== undefined && steps.every(({ args }) => args.force === true);
   return (await yieldJobs({ taskId, targets: stopped, force })).yielded;
 }
 

@@ -1,6 +1,7 @@
 // Stopping a machine under a job: only after a fresh checkpoint, by whomever; else it is refused, or somebody decides.
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { homeOf } from '../kit/hosts.ts';
 import { jobEnds, jobEvents, jobIs, jobNow, startJob } from '../kit/jobs.ts';
 import { ask, ended, register } from '../kit/members.ts';
@@ -113,6 +114,17 @@ test('a stop that is cancelled after the job gave way: the job holds its machine
   );
   const { rows } = await system.db.query('select mode from leases where holder = $1', [id]);
   expect(rows).toEqual([{ mode: 'shared' }]);
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
+}, 180_000);
+
+test('a member is not removed with its machine under a job, which could never go on', async () => {
+  const { id, member } = await counting('kept', { max_age_s: 600 }, countingJob('kept', STEPS));
+  const answer = await system.api.call('DELETE', `/api/v1/members/${member}?stop=true`);
+  expect(answer.status).toBe(202);
+  const task = z.looseObject({ task_id: z.string() }).parse(answer.body).task_id;
+  await until('it waits', async () => (await system.api.get(task)).phase === 'waiting_for_lease');
+  await system.api.cancel(task);
+  expect(await ended(system, task)).toMatchObject({ status: 'TERMINATED' });
   expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
 }, 180_000);
 
