@@ -78,7 +78,7 @@ const MINUTE_MS = 60_000;
  * `leastDeadlineMs` what its parameters need.
  */
 export function termsOf(
-  operation: { readonly name: string; readonly effect: Effect },
+  operation: { readonly name: string; readonly effect: Effect; readonly keepsOnFailure?: boolean },
   policy: Policy,
   asked: Risk | undefined,
   leastDeadlineMs = 0,
@@ -92,6 +92,13 @@ export function termsOf(
     maxRetries,
     retryDelayMs,
     leaseWaitMs,
-    undo,
+    undo: operation.keepsOnFailure === true ? KEPT[undo] : undo,
   };
 }
+
+/** What is left of each policy where a failure undoes nothing. */
+const KEPT: Readonly<Record<UndoPolicy, Terms['undo']>> = {
+  failure: 'never',
+  failure_and_cancel: 'cancel',
+  never: 'never',
+};

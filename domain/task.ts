@@ -86,7 +86,8 @@ export type Terms = {
   readonly retryDelayMs: number;
   /** How long a busy target is waited for, ms. */
   readonly leaseWaitMs: number;
-  readonly undo: UndoPolicy;
+  /** `cancel`: what a failure leaves is what was asked for, so that it stays. */
+  readonly undo: UndoPolicy | 'cancel';
 };
 
 export const UNDO_POLICIES = ['failure', 'failure_and_cancel', 'never'] as const;

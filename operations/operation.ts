@@ -50,6 +50,8 @@ interface ChangeDefinition<P> extends Described {
   readonly effect: 'change' | 'destroy';
   readonly params: z.ZodObject & z.ZodType<P>;
   reads(params: P): Query;
+  /** True when a failure is no reason to take back what was done, since just that was asked for; `?undo=true` still is. */
+  readonly keepsOnFailure?: boolean;
   /** The least that execution may take, ms, where that follows from the parameters. */
   deadlineMs?(params: P): number;
   /** Plans from what was seen, or throws `PlanRefused` or `TargetNotFound` with a reason a person can act on. */
@@ -70,6 +72,7 @@ export type Prepared =
 
 export interface Operation extends Described {
   readonly effect: Effect;
+  readonly keepsOnFailure: boolean;
   readonly schema: z.ZodObject;
   /** Names of the required parameters in the order of the schema. */
   readonly required: readonly string[];
@@ -106,6 +109,7 @@ function entry<P>(definition: ReadDefinition<P> | ChangeDefinition<P>, bind: (pa
     name,
     description,
     effect,
+    keepsOnFailure: definition.effect !== 'read' && definition.keepsOnFailure === true,
     schema,
     required,
     prepare: (raw) => bind(parse(name, definition.params, required, raw)),

@@ -4,7 +4,7 @@ import { Failure } from '../domain/failures.ts';
 import type { Step } from '../domain/plan.ts';
 import { usdPerHour } from '../domain/prices.ts';
 import { changeOperation } from './operation.ts';
-import { called, instanceParams, only, rebootStep, requireState, startStep, stopStep } from './targets.ts';
+import { called, instanceParams, only, rebootStep, requireState, startStep, STOPS_MS, stopStep } from './targets.ts';
 
 export const restartInstance = changeOperation({
   name: 'restart_instance',
@@ -75,6 +75,9 @@ export const stopInstance = changeOperation({
     force: z.boolean().default(false),
   }),
   reads: ({ instance_id }) => ({ kind: 'one', ref: instance_id }),
+  // A stop that is slow, or whose end nobody saw, is no reason to start the machine again.
+  keepsOnFailure: true,
+  deadlineMs: () => STOPS_MS,
   plan: ({ instance_id, if_idle, spare_jobs, force }, seen, context) => {
     const instance = only(seen, instance_id);
     if (instance.state === 'terminated' || instance.state === 'shutting-down') {

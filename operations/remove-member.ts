@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { usdPerHour } from '../domain/prices.ts';
 import { memberOf, memberRef } from './member.ts';
 import { changeOperation } from './operation.ts';
-import { stopStep } from './targets.ts';
+import { STOPS_MS, stopStep } from './targets.ts';
 
 export const removeMember = changeOperation({
   name: 'remove_member',
@@ -11,6 +11,8 @@ export const removeMember = changeOperation({
   effect: 'change',
   params: z.strictObject({ member: memberRef, stop: z.boolean() }),
   reads: ({ member }) => ({ kind: 'member', ref: member }),
+  keepsOnFailure: true,
+  deadlineMs: ({ stop }) => (stop ? STOPS_MS : 0),
   plan: ({ member: ref, stop }, [instance], context) => {
     const { id, target, settings } = memberOf(context, ref);
     const runs = instance?.state === 'running' || instance?.state === 'pending';

@@ -40,6 +40,9 @@ export function sawOf(instance: Instance): JsonObject {
   return { state: settled(instance.state), name: instance.name, launchTime: instance.launchTime };
 }
 
+/** A GPU host may take many minutes to stop. */
+export const STOPS_MS = 30 * 60_000;
+
 export function stopStep(instance: Instance, batch: number, { region }: PlanContext): Step {
   return {
     id: `stop-${instance.id}`,

@@ -81,8 +81,9 @@ function endingOf(task: Task, error: unknown, asked: boolean): Ending {
 
 function wantsUndo(task: Task, asked: boolean): boolean {
   if (!canUndo(task)) return false;
-  if (!asked) return task.terms.undo !== 'never';
-  return task.answer?.stop?.undo === true || task.terms.undo === 'failure_and_cancel';
+  const { undo: when } = task.terms;
+  if (!asked) return when === 'failure' || when === 'failure_and_cancel';
+  return task.answer?.stop?.undo === true || when === 'failure_and_cancel' || when === 'cancel';
 }
 
 async function putBack(task: Task): Promise<void> {

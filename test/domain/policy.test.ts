@@ -76,6 +76,16 @@ describe('terms', () => {
     });
   });
 
+  test.each([
+    ['failure', 'never'],
+    ['failure_and_cancel', 'cancel'],
+    ['never', 'never'],
+  ] as const)('of an operation that a failure takes nothing back from: %s is %s', (undo, kept) => {
+    const stop = { name: 'stop_instance', effect: 'change', keepsOnFailure: true } as const;
+    expect(termsOf(stop, { ...policy, undo }, undefined).undo).toBe(kept);
+    expect(termsOf({ ...stop, keepsOnFailure: false }, { ...policy, undo }, undefined).undo).toBe(undo);
+  });
+
   test('what was asked for at the door only makes them stricter', () => {
     const asked: (Risk | undefined)[] = [undefined, 'safe', 'high'];
     const risks = (name: string) => asked.map((risk) => termsOf({ name, effect: 'change' }, policy, risk).risk);

@@ -2,6 +2,7 @@
 import { loadConfig } from '../../config/load.ts';
 import { assetPath } from '../../config/paths.ts';
 import { policyOf } from '../../config/policy.ts';
+import type { JsonObject } from '../../domain/task.ts';
 import { CATALOGUE, catalogueFlaw, operationOf } from '../../operations/index.ts';
 import { failureOf } from './instances.ts';
 
@@ -30,6 +31,15 @@ test.each([
 ] as const)('%s is a %s, requires %j and says what it does', (name, effect, required, description) => {
   const operation = operationOf(name);
   expect(operation).toMatchObject({ name, effect, required, description });
+});
+
+test('a failure takes nothing back from what was asked to stop a machine, and each gets its time', () => {
+  const kept = CATALOGUE.filter(({ keepsOnFailure }) => keepsOnFailure).map(({ name }) => name);
+  expect(kept.sort()).toEqual(['remove_member', 'stop_instance']);
+  const deadlineMs = (name: string, params: JsonObject) => Reflect.get(operationOf(name).prepare(params), 'deadlineMs');
+  expect(deadlineMs('stop_instance', { instance_id: 'x' })).toBe(30 * 60_000);
+  expect(deadlineMs('remove_member', { member: 'x', stop: true })).toBe(30 * 60_000);
+  expect(deadlineMs('remove_member', { member: 'x', stop: false })).toBe(0);
 });
 
 test('the six of the contract come first, in its order, and no name comes twice', () => {

@@ -1,0 +1,38 @@
+// What starts and stops a machine that takes its time: nothing that nobody wants, and nothing on stale knowledge.
+import { ask, ended, register } from '../kit/members.ts';
+import { changesOf } from '../kit/member-watch.ts';
+import type { System } from '../kit/system.ts';
+import { startSystem } from '../kit/system.ts';
+import { until } from '../kit/until.ts';
+
+const STATE_MS = 1_500;
+/** Less than a stop takes. */
+const STOP_S = 1;
+
+let system: System;
+beforeAll(async () => {
+  system = await startSystem({
+    stateMs: STATE_MS,
+    config: { execution: { operation_timeout_seconds: { stop_instance: STOP_S } } },
+  });
+}, 60_000);
+afterAll(() => system.stop(), 30_000);
+
+const isState = async (name: string, state: string) => (await system.cloud.stateOf(name)) === state;
+
+test('a stop that is slower than its deadline fails, and the machine is not started again', async () => {
+  await register(system, 'web-1');
+  const id = await ask(system, 'web-1', 'stop', {});
+  expect(await ended(system, id)).toMatchObject({ status: 'FAILED', reason: 'deadline_exceeded' });
+  await until('stopped', () => isState('web-1', 'stopped'));
+  expect((await system.api.events(id)).map(({ phase }) => phase)).not.toContain('undoing');
+  expect(changesOf(system, 'StartInstances', await system.cloud.idOf('web-1'))).toEqual([]);
+}, 30_000);
+
+test('a stop that is cancelled with undo=true is taken back all the same', async () => {
+  const id = await system.api.submit('stop_instance', { instance_id: 'web-2' });
+  await until('it is stopping', () => isState('web-2', 'stopping'));
+  expect((await system.api.cancel(id, '?undo=true')).status).toBe(200);
+  expect(await ended(system, id)).toMatchObject({ status: 'TERMINATED', reason: 'cancelled' });
+  expect(await isState('web-2', 'running')).toBe(true);
+}, 30_000);
