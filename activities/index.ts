@@ -2,6 +2,7 @@
 import type { WorkflowClient } from '@temporalio/client';
 import type { Policy } from '../domain/policy.ts';
 import { findingActivities } from './findings.ts';
+import { guardActivities } from './guards.ts';
 import { inspectActivities } from './inspect.ts';
 import { openJobCalls } from './job-calls.ts';
 import { jobActivities } from './jobs.ts';
@@ -38,6 +39,7 @@ export function createActivities(outside: Parts) {
     ...reconcileActivities(parts),
     ...findingActivities(parts),
     ...sweepActivities(parts),
+    ...guardActivities(parts),
     ...jobActivities(parts),
     ...yieldActivities(parts),
     ...jobUpkeepActivities(parts),

@@ -4,6 +4,7 @@ import { grantFor } from '../domain/github-app.ts';
 import type { MemberSettings } from '../domain/member.ts';
 import type { Policy, VcsToken } from '../domain/policy.ts';
 import type { ReadyStep } from '../domain/ready.ts';
+import { GUARD_STEP } from '../domain/ready.ts';
 
 /** A step to perform. Tokens that are made just before it are in shipped steps alone: a member's own have no such field. */
 export type DueStep = ReadyStep & {
@@ -34,7 +35,7 @@ function guardStep(limitS: number, script: string): ReadyStep {
   const round = Math.min(LONGEST_ROUND_S, Math.max(SHORTEST_ROUND_S, Math.floor(limit / 4)));
   return {
     ...SHIPPED,
-    name: 'dead_man_switch',
+    name: GUARD_STEP,
     kind: 'exec',
     command: `limit_s=${limit} round_s=${round}\n${script}`,
     timeoutS: 30,

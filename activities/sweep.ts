@@ -34,6 +34,7 @@ import { budgetStops } from './budgets.ts';
 import { heartbeating } from './heartbeating.ts';
 import { gpuPercentOf, probeMember } from './probe-member.ts';
 import type { RemoteParts } from './remote-parts.ts';
+import { eachOf } from './side-by-side.ts';
 import { noteFailedStop, noteJudgement } from './sweep-events.ts';
 
 export interface SweepActivities {
@@ -217,12 +218,4 @@ async function seenByProbe(
 function plain(value: Probe | object): Json {
   const json: Json = JSON.parse(JSON.stringify(value));
   return json;
-}
-
-async function eachOf<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const lanes = Array.from({ length: Math.min(atOnce, queue.length) }, async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  });
-  await Promise.all(lanes);
 }

@@ -3,8 +3,11 @@ import type { SecretRef } from './secret.ts';
 
 export const READY_KINDS = ['exec', 'put_file', 'secret_file', 'env', 'http'] as const;
 
+/** The step that puts the dead-man switch on a machine. */
+export const GUARD_STEP = 'dead_man_switch';
+
 /** Names of the steps that Fermata brings; a member's own ones have others. */
-export const SHIPPED_STEPS: readonly string[] = ['dead_man_switch', 'agent_auth', 'vcs_token'];
+export const SHIPPED_STEPS: readonly string[] = [GUARD_STEP, 'agent_auth', 'vcs_token'];
 
 export type ReadyStep = {
   /** Unique on the member; part of file names. */

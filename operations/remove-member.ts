@@ -1,5 +1,6 @@
 // Removing a member: its machine is stopped first, if that was asked for; keys and disks stay.
 import { z } from 'zod';
+import type { MemberSettings } from '../domain/member.ts';
 import { usdPerHour } from '../domain/prices.ts';
 import { memberOf, memberRef } from './member.ts';
 import { changeOperation } from './operation.ts';
@@ -18,7 +19,7 @@ export const removeMember = changeOperation({
     const runs = instance?.state === 'running' || instance?.state === 'pending';
     const stops = stop && instance && runs ? [stopStep(instance, 0, context)] : [];
     const price = instance && stops.length > 0 ? usdPerHour([instance.type]) : 0;
-    const left = runs && !stop ? ' Its machine is left running, and nobody will watch it.' : '';
+    const left = runs && !stop ? ` Its machine is left running, and nobody will watch it.${guardWords(settings)}` : '';
     return {
       steps: [
         ...stops,
@@ -46,3 +47,9 @@ export const removeMember = changeOperation({
     message: `Member '${String(facts.member)}' is removed${facts.stopped === true ? '; its machine is stopped' : ''}.`,
   }),
 });
+
+/** What becomes of the dead-man switch of a machine that is left running. */
+function guardWords({ cloud }: MemberSettings): string {
+  if (!cloud || cloud.guardMin === null) return '';
+  return ` Its dead-man switch is taken off; if it cannot be reached for that, it shuts itself down after ${cloud.guardMin} minutes.`;
+}

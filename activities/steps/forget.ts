@@ -4,6 +4,7 @@ import { Failure } from '../../domain/failures.ts';
 import type { Step } from '../../domain/plan.ts';
 import { noteMember } from '../../store/member-events.ts';
 import { deleteMember, memberById } from '../../store/members.ts';
+import { takeOffGuard } from '../guards.ts';
 import type { MemberParts } from '../member-access.ts';
 import type { StepRunner } from './runner.ts';
 
@@ -13,19 +14,25 @@ export function memberIdOf({ args: { member } }: Step): string {
   throw new Failure('PlanRefused', { why: 'the step names no member' });
 }
 
-export const forgetRunner = ({ postgres }: MemberParts): StepRunner => ({
+export const forgetRunner = (parts: MemberParts): StepRunner => ({
   indifferent: true,
   look: async (step) => {
-    const row = await reaching(memberById(postgres.db, memberIdOf(step)));
+    const row = await reaching(memberById(parts.postgres.db, memberIdOf(step)));
     return { verdict: row ? 'as_planned' : 'as_wanted', seen: { registered: row !== undefined } };
   },
-  act: (step) =>
-    reaching(
+  act: async (step) => {
+    const { postgres } = parts;
+    const known = await reaching(memberById(postgres.db, memberIdOf(step)));
+    if (!known) return;
+    const quiet = await takeOffGuard(parts, known);
+    await reaching(
       postgres.transaction(async (db) => {
-        const row = await memberById(db, memberIdOf(step));
+        const row = await memberById(db, known.id);
         if (!row) return;
         await deleteMember(db, row.id);
-        await noteMember(db, row, { by: 'fermata', kind: 'removed', says: `${row.settings.name} was removed.` });
+        const left = quiet ? '' : ' Its dead-man switch could not be taken off, and will shut its machine down.';
+        await noteMember(db, row, { by: 'fermata', kind: 'removed', says: `${row.settings.name} was removed.${left}` });
       }),
-    ),
+    );
+  },
 });

@@ -1,5 +1,9 @@
 // Ready steps on a machine of the sandbox: once per boot, recorded without secrets, required or not; and the guard.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { sweepScheduleId } from '../../worker/schedules.ts';
+import { homeOf } from '../kit/hosts.ts';
 import { ask, ended, register, run } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
@@ -80,6 +84,36 @@ test('a machine whose controller is gone shuts itself down', async () => {
   expect(system.cloud.effects('SandboxShutdown')).toHaveLength(1);
   expect(system.cloud.effects('StopInstances')).toEqual([]);
   await system.worker.start();
+}, 90_000);
+
+test('a switch hears of its controller while the sweep is paused, and goes with its setting and its member', async () => {
+  const names = ['web-1', 'web-2', 'api-gateway-1'];
+  for (const name of names) {
+    await register(system, name, { cloud_guard_min: 15, cloud_idle_timeout_min: 1440 });
+    await run(system, name, 'true');
+  }
+  const ids = await Promise.all(names.map((name) => system.cloud.idOf(name)));
+  const armed = () => ids.map((id) => existsSync(join(homeOf(system, id), '.fermata', 'guard', 'pid')));
+  expect(armed()).toEqual([true, true, true]);
+  await system.temporal.schedule.getHandle(sweepScheduleId(system.taskQueue)).pause();
+  await system.api.call('PATCH', '/api/v1/members/web-2', { cloud_guard_min: null });
+  const { body } = await system.api.call('DELETE', '/api/v1/members/api-gateway-1?stop=false');
+  const removal = String(Reflect.get(Object(body), 'task_id'));
+  expect(await ended(system, removal)).toMatchObject({ status: 'COMPLETED' });
+  expect(JSON.stringify((await system.api.get(removal)).plan)).toContain('shuts itself down after 15 minutes');
+  const reports: unknown[] = [];
+  // Longer than a switch waits, which is 9 s at this scale.
+  for (const until = Date.now() + 12_000; Date.now() < until;) {
+    const workflowId = `${system.taskQueue}-reconcile-${reports.length}`;
+    reports.push(await system.temporal.workflow.execute('reconcile', { workflowId, taskQueue: system.taskQueue }));
+  }
+  expect(reports).toContainEqual(expect.objectContaining({ touched: 1 }));
+  expect(reports).toContainEqual(expect.objectContaining({ disarmed: 1 }));
+  expect(armed()).toEqual([true, false, false]);
+  expect((await detailOf('web-2')).ready_runs).toEqual([]);
+  const shutDown = system.cloud.effects('SandboxShutdown').flatMap(({ instance_ids }) => instance_ids);
+  expect(ids.filter((id) => shutDown.includes(id))).toEqual([]);
+  await system.temporal.schedule.getHandle(sweepScheduleId(system.taskQueue)).unpause();
 }, 90_000);
 
 test('a machine that was restarted is made ready anew before the next command', async () => {

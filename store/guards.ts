@@ -1,0 +1,39 @@
+// Queries on dead-man switches: which machines have one, and which of them heard nothing for a while.
+import { and, asc, eq, getTableColumns, isNull, lt, or, sql } from 'drizzle-orm';
+import type { Queries } from '../clients/postgres.ts';
+import { GUARD_STEP } from '../domain/ready.ts';
+import type { MemberRow } from './members.ts';
+import { members, readyRuns } from './member-schema.ts';
+
+const unwanted = sql`${members.settings}->'cloud'->>'guardMin' is null`;
+
+/** Members whose switch is no longer wanted, and those that run and that the sweep has not looked at for so long; the latter, longest first. */
+export async function guardsDue(
+  db: Queries,
+  { quietMs, limit }: { readonly quietMs: number; readonly limit: number },
+): Promise<MemberRow[]> {
+  const before = sql`clock_timestamp() - ${`${Math.round(quietMs)} milliseconds`}::interval`;
+  const quiet = or(isNull(members.probedAt), lt(members.probedAt, before));
+  return db
+    .select(getTableColumns(members))
+    .from(members)
+    .innerJoin(readyRuns, and(eq(readyRuns.memberId, members.id), eq(readyRuns.name, GUARD_STEP)))
+    .where(or(unwanted, and(eq(members.state, 'running'), quiet)))
+    .orderBy(asc(unwanted), sql`${members.probedAt} asc nulls first`)
+    .limit(limit);
+}
+
+/** True when a switch was ever put on this member, and not taken off since. */
+export async function hasGuard(db: Queries, memberId: string): Promise<boolean> {
+  const rows = await db.select({ name: readyRuns.name }).from(readyRuns).where(guardOf(memberId));
+  return rows.length > 0;
+}
+
+/** Notes that a member has no switch, so that its ready step is due again where one is wanted. */
+export async function forgetGuard(db: Queries, memberId: string): Promise<void> {
+  await db.delete(readyRuns).where(guardOf(memberId));
+}
+
+function guardOf(memberId: string) {
+  return and(eq(readyRuns.memberId, memberId), eq(readyRuns.name, GUARD_STEP));
+}
