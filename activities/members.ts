@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { WorkflowClient } from '@temporalio/client';
 import { reaching } from '../clients/postgres.ts';
+import { isRunning } from '../clients/temporal.ts';
 import type { MemberLook, ReadyWish } from '../domain/activity.ts';
 import { Failure, failureRow } from '../domain/failures.ts';
 import type { Policy } from '../domain/policy.ts';
@@ -17,6 +18,8 @@ import { BOOT_ID_COMMAND } from './remote/boot-id.ts';
 export interface MemberActivities {
   /** Asks the workflow of the member; `ready` when it was found ready a moment ago and still runs, so that nobody has to wait. */
   askReady(wish: ReadyWish): Promise<{ readonly ready: boolean }>;
+  /** The first of these workflows that still runs, so that it still wants what it asked for; null when none does. */
+  whoStillAsks(input: { readonly askers: readonly string[] }): Promise<{ readonly asker: string | null }>;
   /** What the cloud shows of its machine. Throws `MemberNotFound`. */
   lookAtMember(input: { readonly memberId: string }): Promise<MemberLook>;
   /** Waits until it can be logged in to; the boot it is in. */
@@ -64,6 +67,10 @@ export function memberActivities(parts: ReadyParts): MemberActivities {
       });
       return { ready: false };
     }),
+    whoStillAsks: async ({ askers }) => {
+      for (const asker of askers) if (await isRunning(workflows, asker)) return { asker };
+      return { asker: null };
+    },
     lookAtMember: atEdge(async ({ memberId }) => {
       const row = await lookNow(parts, await memberRow(parts, memberId));
       const { tenant, settings, state } = row;

@@ -146,6 +146,16 @@ export async function livenessOf(
   }
 }
 
+/** True while a workflow of this id runs. Throws when Temporal cannot be asked. */
+export async function isRunning(client: WorkflowClient, workflowId: string): Promise<boolean> {
+  try {
+    return isOpen(await client.getHandle(workflowId).describe());
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
 /** The first run of the chain that a description belongs to. */
 export function firstRunIdOf({ raw, runId }: WorkflowExecutionDescription): string {
   const first = raw.workflowExecutionInfo?.firstRunId;

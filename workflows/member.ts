@@ -3,6 +3,7 @@ import {
   condition,
   continueAsNew,
   getExternalWorkflowHandle,
+  patched,
   proxyActivities,
   setHandler,
   sleep,
@@ -62,9 +63,11 @@ const refusal = (type: FailureType, details: FailureDetails): Refusal => ({ type
 const notReady = (name: string, why: string) => refusal('MemberNotReady', { name, why });
 
 async function makeReady(memberId: string, wishes: readonly ReadyWish[]): Promise<Round> {
-  const starter = wishes.find(({ start }) => start);
   try {
-    const { look, refused } = await untilRunning(memberId, starter);
+    const { look, refused } = await untilRunning(
+      memberId,
+      wishes.filter(({ start }) => start),
+    );
     if (refused) return no(refused);
     const { dueReadySteps, markReady } = proxyActivities<Activities>(looking);
     const { reachMember } = proxyActivities<Activities>(reaching);
@@ -95,7 +98,7 @@ const PATIENCE_MS = 20 * 60_000;
 
 async function untilRunning(
   memberId: string,
-  starter: ReadyWish | undefined,
+  starters: readonly ReadyWish[],
 ): Promise<{ readonly look: MemberLook; readonly refused?: Refusal }> {
   const { lookAtMember } = proxyActivities<Activities>(looking);
   const giveUpAt = Date.now() + PATIENCE_MS;
@@ -110,6 +113,7 @@ async function untilRunning(
       case 'shutting-down':
         return { look, refused: refusal('MemberUnusable', { id: look.instanceId ?? name, state }) };
       case 'stopped': {
+        const starter = await whoStillWants(starters);
         if (!starter) return { look, refused: refusal('MemberStopped', { name, state }) };
         const refused = await startMachine(look, starter.onBehalfOf ?? taskIdOf(starter.asker));
         if (refused) return { look, refused };
@@ -121,4 +125,12 @@ async function untilRunning(
         await sleep(LOOK_AGAIN_MS);
     }
   }
+}
+
+/** Whoever asked may have been cancelled while the machine was on its way down: then nobody wants it started any more. */
+async function whoStillWants(starters: readonly ReadyWish[]): Promise<ReadyWish | undefined> {
+  if (starters.length === 0 || !patched('who still asks')) return starters[0];
+  const { whoStillAsks } = proxyActivities<Activities>(looking);
+  const { asker } = await whoStillAsks({ askers: starters.map((wish) => wish.asker) });
+  return starters.find((wish) => wish.asker === asker);
 }

@@ -1,5 +1,6 @@
 // What starts and stops a machine that takes its time: nothing that nobody wants, and nothing on stale knowledge.
-import { ask, ended, register } from '../kit/members.ts';
+import type { ReadyWish } from '../../domain/activity.ts';
+import { ask, ended, register, run } from '../kit/members.ts';
 import { changesOf } from '../kit/member-watch.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
@@ -36,3 +37,20 @@ test('a stop that is cancelled with undo=true is taken back all the same', async
   expect(await ended(system, id)).toMatchObject({ status: 'TERMINATED', reason: 'cancelled' });
   expect(await isState('web-2', 'running')).toBe(true);
 }, 30_000);
+
+test('a wish to have a machine started is void when whoever asked has ended', async () => {
+  const { member_id: id } = await register(system, 'vm-dev-01');
+  const gone = await system.api.submit('list_instances', {});
+  await ended(system, gone);
+  const wish: ReadyWish = { memberId: id, asker: `task-${gone}`, start: true };
+  const readying = await system.temporal.workflow.signalWithStart('readyMember', {
+    workflowId: `ready-${id}`,
+    taskQueue: system.taskQueue,
+    args: [{ memberId: id }],
+    signal: 'attend',
+    signalArgs: [wish],
+  });
+  await readying.result();
+  expect(changesOf(system, 'StartInstances', await system.cloud.idOf('vm-dev-01'))).toEqual([]);
+  expect((await run(system, id, 'true')).status).toBe('COMPLETED');
+}, 60_000);
