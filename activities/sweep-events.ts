@@ -20,12 +20,16 @@ export async function noteJudgement(db: Queries, row: MemberRow, judgement: Judg
   }
 }
 
-/** Notes that the last stop failed, before it is asked for again: once for each launch and reason. Must run in a transaction. */
+/** Notes that the last stop failed or was refused, before it is asked for again: once for each launch and reason. Must run in a transaction. */
 export async function noteFailedStop(db: Queries, row: MemberRow): Promise<void> {
   const failed = await failedStop(db, row);
   if (!failed) return;
   const { taskId, reason, error } = failed;
   const since = row.launchedAt === null ? '' : `, which has been running since ${row.launchedAt.toISOString()},`;
-  const says = `${row.settings.name}${since} could not be stopped (${reason}); it is tried again.`;
+  const how =
+    reason === 'rejected' || reason === 'expired'
+      ? `was not stopped, since nobody allowed it (${reason}); it is asked for again later`
+      : `could not be stopped (${reason}); it is tried again`;
+  const says = `${row.settings.name}${since} ${how}.`;
   await noteOnce(db, row, { by: 'policy/idle', kind: 'stop_failed', says, detail: { task_id: taskId, error } });
 }

@@ -79,37 +79,42 @@ export async function keepJudgement(
 
 /**
  * True while the task by which a policy last set about stopping the member has not ended, and for `pauseMs` after one that
- * failed: what cannot be stopped now is not asked for each minute.
+ * failed or was refused: what cannot be stopped now, and what a person said no to, is not asked for each minute.
  */
 export async function isBeingStopped(db: Queries, row: MemberRow, pauseMs: number): Promise<boolean> {
   const { stopTaskId, stopAskedAt } = row;
   if (stopTaskId === null) return false;
-  const sinceMs = stopAskedAt === null ? Infinity : Date.now() - stopAskedAt.getTime();
   const [task] = await db.select({ status: tasks.status }).from(tasks).where(eq(tasks.id, stopTaskId));
-  if (!task) return sinceMs < STARTS_WITHIN_MS;
+  if (!task) return stopAskedAt !== null && Date.now() - stopAskedAt.getTime() < STARTS_WITHIN_MS;
   if (!isTerminal(task.status)) return true;
-  return sinceMs < pauseMs && (await failedStop(db, row)) !== undefined;
+  const failed = await failedStop(db, row);
+  return failed !== undefined && Date.now() - failed.at.getTime() < pauseMs;
 }
 
 /** A task that was named and is not to be seen after this was never started. */
 const STARTS_WITHIN_MS = 60_000;
 
-/** How long a stop that failed is not asked for again, before any scale of time. */
+/** How long a stop that failed or was refused is not asked for again, before any scale of time. */
 export const FAILED_STOP_PAUSE_MS = 15 * 60_000;
 
-/** Ends of a stop that say nothing about whether the machine can be stopped: it was used, or nobody allowed it. */
-const WENT_AWAY: readonly (TaskReason | null)[] = ['superseded', 'conflict', 'rejected', 'expired', 'cancelled'];
+/** Ends of a stop that say nothing about the next one: the machine was used. */
+const WENT_AWAY: readonly (TaskReason | null)[] = ['superseded', 'conflict', 'cancelled'];
 
-/** How the task by which a policy last set about stopping the member failed; undefined when it did not. */
-export async function failedStop(
-  db: Queries,
-  { stopTaskId: taskId }: MemberRow,
-): Promise<{ readonly taskId: string; readonly reason: string; readonly error: string | null } | undefined> {
+export interface FailedStop {
+  readonly taskId: string;
+  readonly reason: string;
+  readonly error: string | null;
+  /** When it ended. */
+  readonly at: Date;
+}
+
+/** How the task by which a policy last set about stopping the member failed or was refused; undefined when it was not. */
+export async function failedStop(db: Queries, { stopTaskId: taskId }: MemberRow): Promise<FailedStop | undefined> {
   if (taskId === null) return undefined;
-  const { status, reason, error } = tasks;
-  const [task] = await db.select({ status, reason, error }).from(tasks).where(eq(tasks.id, taskId));
+  const { status, reason, error, updatedAt: at } = tasks;
+  const [task] = await db.select({ status, reason, error, at }).from(tasks).where(eq(tasks.id, taskId));
   if (task?.status !== 'FAILED' || WENT_AWAY.includes(task.reason)) return undefined;
-  return { taskId, reason: task.reason ?? 'failed', error: task.error };
+  return { taskId, reason: task.reason ?? 'failed', error: task.error, at: task.at };
 }
 
 /** The verdicts on a member, newest first. */

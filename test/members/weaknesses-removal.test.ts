@@ -85,6 +85,22 @@ test('14: a removal whose stop fails for good says so, and the machine is still 
   await until('it is looked at', async () => (await verdictsOf(system, id)).length > 0);
 }, 60_000);
 
+test('14: an idle stop that a person refuses is not asked for at once again, and that is said', async () => {
+  const { member_id: id } = await register(system, 'web-2', { guarded: true, cloud_idle_timeout_min: 1 });
+  const asks = async () => tasksOn(system, 'stop_instance', 'web-2');
+  const [first] = await until('it is asked for', async () => {
+    const tasks = await asks();
+    return tasks.some(({ status }) => status === 'AWAITING_CONFIRMATION') && tasks;
+  });
+  await system.api.confirm(first?.task_id ?? '', false);
+  const [noted] = await until('it is noted', async () => {
+    const events = await eventsOf(system, id, 'stop_failed');
+    return events.length > 0 && events;
+  });
+  expect(noted).toMatchObject({ says: expect.stringContaining('(rejected); it is asked for again later') });
+  expect(await asks()).toHaveLength(1);
+}, 60_000);
+
 test('14: an idle stop that fails is a task that says why, and another one follows until the machine is stopped', async () => {
   await system.cloud.fault({ action: 'StopInstances', kind: 'throttle', times: 6 });
   const { member_id: id } = await register(system, 'web-1', { cloud_idle_timeout_min: 1 });
