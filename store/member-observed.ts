@@ -3,6 +3,7 @@ import { and, eq, sql } from 'drizzle-orm';
 import type { SQL } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import type { Instance } from '../domain/instance.ts';
+import { ledgerTurn } from '../domain/ledger.ts';
 import { machineTime, members } from './member-schema.ts';
 import type { MemberRow } from './members.ts';
 
@@ -60,9 +61,20 @@ export async function observeMember(
     })
     .where(eq(members.id, row.id))
     .returning();
-  if (row.state !== seen.state || row.instanceType !== seen.type) {
+  const turn = ledgerTurn(
+    {
+      state: row.state,
+      type: row.instanceType,
+      launchedAt: row.launchedAt?.toISOString() ?? null,
+      observedAt: row.observedAt?.toISOString() ?? null,
+    },
+    { state: seen.state, type: seen.type, launchedAt: launchedAt?.toISOString() ?? null },
+  );
+  if (turn) {
+    const { closeAt, openAt } = turn;
     await db.execute(
-      sql`update machine_time set to_at = clock_timestamp() where member_id = ${row.id} and to_at is null`,
+      sql`update machine_time set to_at = greatest(from_at, ${notLater(closeAt)})
+        where member_id = ${row.id} and to_at is null`,
     );
     await db
       .insert(machineTime)
@@ -71,15 +83,14 @@ export async function observeMember(
         state: seen.state,
         instanceType: seen.type,
         usdPerHour,
-        fromAt: seen.state === 'running' ? sinceFirst(row.id, launchedAt) : sql`clock_timestamp()`,
+        fromAt: notLater(openAt),
       })
       .onConflictDoNothing();
   }
   return changed ?? row;
 }
 
-/** A machine that ran when it was first seen has run since the cloud started it. */
-function sinceFirst(memberId: string, launchedAt: Date | null): SQL {
-  return sql`case when exists (select from machine_time where member_id = ${memberId}) then clock_timestamp()
-    else least(clock_timestamp(), ${launchedAt?.toISOString() ?? null}::timestamptz) end`;
+/** Now, or that time: the clock of the cloud may be ahead. */
+function notLater(time: string | null): SQL {
+  return sql`least(clock_timestamp(), ${time}::timestamptz)`;
 }
