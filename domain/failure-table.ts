@@ -130,6 +130,7 @@ export const FAILURES = {
     'member_runs',
     409,
     "Member '{name}' is {state}: say stop=true to stop its machine first, or stop=false to leave it running and billed.",
+    { reason: 'conflict' },
   ),
   MemberInUse: row('member_in_use', 409, "Member '{name}' is in use by {holder}.", { reason: 'conflict' }),
   NotACloudMember: row('not_a_cloud_member', 409, "Member '{name}' is no cloud machine, so it has no {what}.", {

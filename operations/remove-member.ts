@@ -1,5 +1,6 @@
 // Removing a member: its machine is stopped first, if that was asked for; keys and disks stay.
 import { z } from 'zod';
+import { Failure } from '../domain/failures.ts';
 import type { MemberSettings } from '../domain/member.ts';
 import { usdPerHour } from '../domain/prices.ts';
 import { memberOf, memberRef } from './member.ts';
@@ -10,16 +11,18 @@ export const removeMember = changeOperation({
   name: 'remove_member',
   description: 'Remove a member, stopping its machine first if asked to',
   effect: 'change',
-  params: z.strictObject({ member: memberRef, stop: z.boolean() }),
+  params: z.strictObject({ member: memberRef, stop: z.boolean().optional() }),
   reads: ({ member }) => ({ kind: 'member', ref: member }),
   keepsOnFailure: true,
-  deadlineMs: ({ stop }) => (stop ? STOPS_MS : 0),
+  deadlineMs: ({ stop }) => (stop === true ? STOPS_MS : 0),
   plan: ({ member: ref, stop }, [instance], context) => {
     const { id, target, settings } = memberOf(context, ref);
     const runs = instance?.state === 'running' || instance?.state === 'pending';
-    const stops = stop && instance && runs ? [stopStep(instance, 0, context)] : [];
+    if (runs && stop === undefined) throw new Failure('MemberRuns', { name: settings.name, state: instance.state });
+    const stops = stop === true && instance && runs ? [stopStep(instance, 0, context)] : [];
     const price = instance && stops.length > 0 ? usdPerHour([instance.type]) : 0;
-    const left = runs && !stop ? ` Its machine is left running, and nobody will watch it.${guardWords(settings)}` : '';
+    const left =
+      runs && stop === false ? ` Its machine is left running, and nobody will watch it.${guardWords(settings)}` : '';
     return {
       steps: [
         ...stops,

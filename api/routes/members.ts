@@ -128,7 +128,8 @@ async function remove(service: Service, request: Request, response: Response): P
   await accept(service, request, response, {
     operation: 'remove_member',
     resource: settings.name,
-    params: { member: id, stop: stop === 'true' },
+    // The store may be behind: the task sees the cloud, and refuses when a machine runs and nobody said what becomes of it.
+    params: { member: id, ...(stop !== undefined && { stop: stop === 'true' }) },
   });
 }
 

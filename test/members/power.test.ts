@@ -54,3 +54,16 @@ test('a wish to have a machine started is void when whoever asked has ended', as
   expect(changesOf(system, 'StartInstances', await system.cloud.idOf('vm-dev-01'))).toEqual([]);
   expect((await run(system, id, 'true')).status).toBe('COMPLETED');
 }, 60_000);
+
+test('a removal asks what becomes of a machine that runs, also when the store does not know that it does', async () => {
+  const { member_id: id } = await register(system, 'vm-prod-01');
+  await system.db.query("update members set state = 'stopped' where id = $1", [id]);
+  const { status, body } = await system.api.call('DELETE', `/api/v1/members/${id}`);
+  expect(status).toBe(202);
+  expect(await ended(system, String(Reflect.get(Object(body), 'task_id')))).toMatchObject({
+    status: 'FAILED',
+    reason: 'conflict',
+    error: expect.stringContaining('say stop=true'),
+  });
+  expect((await system.api.call('GET', `/api/v1/members/${id}`)).status).toBe(200);
+}, 30_000);
