@@ -83,6 +83,12 @@ export function isUnreachable(error: unknown): boolean {
   return false;
 }
 
+/** True when a row was refused because another one has what must be unique. */
+export function isDuplicate(error: unknown): boolean {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error && Reflect.get(cause, 'code') === '23505';
+}
+
 /** Runs a query and turns "out of reach" into the failure `StoreUnavailable`. */
 export async function reaching<T>(work: Promise<T>): Promise<T> {
   try {

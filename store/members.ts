@@ -1,6 +1,7 @@
 // Queries on members: register, find by id or name, list, change, remove, and what was observed of them.
 import { and, asc, eq, getTableColumns, gt, inArray, or, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
+import { isDuplicate } from '../clients/postgres.ts';
 import type { MemberSettings } from '../domain/member.ts';
 import { isMemberId, memberTarget, nameKey } from '../domain/member.ts';
 import { clock } from './clock.ts';
@@ -115,7 +116,10 @@ export async function listMembers(
   return { rows: rows.slice(0, limit), more: rows.length > limit };
 }
 
-/** Replaces the settings of a member that has not changed since it was read; what is taken instead, or undefined when it has. */
+/**
+ * Replaces the settings of a member that has not changed since it was read; what is taken instead, or undefined when it
+ * has. Must run in a transaction, which is to be given up unless it answers with a member.
+ */
 export async function updateMember(
   db: Queries,
   row: MemberRow,
@@ -129,7 +133,7 @@ export async function updateMember(
     );
   if (clash.length > 0) return { taken: 'name', by: settings.name };
   const rekeyed = settings.hostKey !== row.settings.hostKey;
-  const [changed] = await db
+  const update = db
     .update(members)
     .set({
       settings,
@@ -143,7 +147,13 @@ export async function updateMember(
     })
     .where(and(eq(members.id, row.id), eq(members.updatedAt, row.updatedAt)))
     .returning();
-  return changed;
+  try {
+    return (await update)[0];
+  } catch (error) {
+    // Somebody took it between the two queries.
+    if (isDuplicate(error)) return { taken: 'name', by: settings.name };
+    throw error;
+  }
 }
 
 /** Removes a member and what belongs to it alone; its events and its cost stay. */

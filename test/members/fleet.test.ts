@@ -213,3 +213,17 @@ test('the same few queries for four members and for four hundred', async () => {
     await postgres.close();
   }
 });
+
+test('of two who take one name at once, the second is told that it is taken', async () => {
+  const faster = await system.db.connect();
+  await faster.query("begin; update members set name_key = 'same' where name_key = 'vm-dev-01'");
+  const renames = system.api.call('PATCH', '/api/v1/members/a-host', { friendly_name: 'same' });
+  await until('it waits', async () => {
+    const waits = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    return (await system.db.query(waits)).rowCount === 1;
+  });
+  await faster.query('commit');
+  expect(await renames).toMatchObject({ status: 409, body: { code: 'member_exists' } });
+  await faster.query("update members set name_key = 'vm-dev-01' where name_key = 'same'");
+  faster.release();
+});
