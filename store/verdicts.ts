@@ -130,11 +130,13 @@ export async function dropOldVerdicts(db: Queries, olderThanMs: number): Promise
       order by id limit 5000)`);
 }
 
-/** Holds warnings and stops of a member for a while. */
+/** Holds warnings and stops of a member for a while; what holds them longer stays. Returns when that is over. */
 export async function snoozeMember(db: Queries, id: string, ms: number): Promise<Date> {
   const [row] = await db
     .update(members)
-    .set({ snoozedUntil: sql`clock_timestamp() + ${`${Math.round(ms)} milliseconds`}::interval` })
+    .set({
+      snoozedUntil: sql`greatest(${members.snoozedUntil}, clock_timestamp() + ${`${Math.round(ms)} milliseconds`}::interval)`,
+    })
     .where(eq(members.id, id))
     .returning({ until: members.snoozedUntil });
   return row?.until ?? new Date();

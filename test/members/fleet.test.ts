@@ -227,3 +227,13 @@ test('of two who take one name at once, the second is told that it is taken', as
   await faster.query("update members set name_key = 'vm-dev-01' where name_key = 'same'");
   faster.release();
 });
+
+test('a shorter snooze leaves a longer one as it is', async () => {
+  const snooze = async (minutes: number) =>
+    z
+      .object({ snoozed_until: z.string() })
+      .parse((await system.api.call('POST', '/api/v1/members/vm-prod-01/snooze', { minutes })).body).snoozed_until;
+  const long = await snooze(60);
+  expect(await snooze(1)).toBe(long);
+  expect(new Date(await snooze(90)) > new Date(long)).toBe(true);
+});
