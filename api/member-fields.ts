@@ -1,6 +1,6 @@
 // The fields of a member as callers send them, with the rule of each.
 import { z } from 'zod';
-import { GIT_ACCESS, LLM_PROVIDERS, ON_UNKNOWN } from '../domain/member.ts';
+import { GIT_ACCESS, isMemberId, LLM_PROVIDERS, nameKey, ON_UNKNOWN } from '../domain/member.ts';
 import { READY_KINDS } from '../domain/ready.ts';
 
 const oneLine = z
@@ -62,7 +62,12 @@ export const memberBody = z
       .string()
       .min(1)
       .max(64)
-      .regex(/^[a-zA-Z0-9._-]+$/, 'Input should be letters, digits, dot, dash and underscore'),
+      .regex(/^[a-zA-Z0-9._-]+$/, 'Input should be letters, digits, dot, dash and underscore')
+      // No path leads to such a member.
+      .refine(
+        (name) => !isMemberId(nameKey(name)) && name !== '.' && name !== '..',
+        'Input should be neither a UUID nor a path',
+      ),
     member_type: z.enum(['remote', 'local']).default('remote'),
     os: z.string().max(64).default('linux'),
     host: hostName.optional(),

@@ -80,6 +80,9 @@ const step = { name: 'step', kind: 'exec', command: 'true' };
 const REFUSED: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
   ['friendly_name', { friendly_name: '../../x' }],
   ['friendly_name', { friendly_name: 'a b$(touch pwned)' }],
+  ['friendly_name', { friendly_name: '.' }],
+  ['friendly_name', { friendly_name: '..' }],
+  ['friendly_name', { friendly_name: '00000000-0000-4000-8000-00000000000A' }],
   ['username', { username: 'root;touch pwned' }],
   ['username', { username: '-oProxyCommand=touch' }],
   ['host', { host: '-oProxyCommand=touch' }],
