@@ -14,16 +14,31 @@ command -v shutdown >/dev/null || { echo 'shutdown is missing on this machine' >
 
 cat >"$folder/guard.part" <<'GUARD' || exit 73
 folder=$HOME/.fermata/guard
-limit_s=$1 round_s=$2 silent_s=0 last=''
+limit_s=$1 round_s=$2 silent_s=0 last='' boot=''
+read -r boot 2>/dev/null <"${FERMATA_BOOT_ID_FILE:-/proc/sys/kernel/random/boot_id}"
+
+# As in exec.sh.
+start_time() {
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  set -- ${stat##*)}
+  [ "$1" != Z ] && [ "$1" != X ] && printf %s "${20}"
+}
+
+# True while the runner of a command lives. A number alone may be another process by now, and that of an earlier boot is.
+works() {
+  [ ! -e "$1/exit" ] && read -r number since 2>/dev/null <"$1/pid" && [ -n "$since" ] || return 1
+  read -r _ run_boot 2>/dev/null <"$1/digest" && [ "$run_boot" = "${boot:-$run_boot}" ] || return 1
+  [ "$(start_time "$number")" = "$since" ]
+}
+
 echo "$$" >"$folder/pid"
 while :; do
   sleep "$round_s"
   # Another guard took over.
   [ "$(cat "$folder/pid" 2>/dev/null)" = "$$" ] || exit 0
   marks=$(stat -c %Y "$folder/seen" "$HOME"/.fermata/jobs/*/heartbeat 2>/dev/null)
-  for pid in "$HOME"/.fermata/runs/*/pid; do
-    [ -e "$pid" ] && [ ! -e "${pid%pid}exit" ] && read -r number _ <"$pid" && [ -n "$number" ] || continue
-    kill -0 "$number" 2>/dev/null && marks="$marks $number.$silent_s"
+  for run in "$HOME"/.fermata/runs/*; do
+    works "$run" && marks="$marks $number.$silent_s"
   done
   if [ "$marks" != "$last" ]; then
     last=$marks silent_s=0
