@@ -137,7 +137,8 @@ renew_part() {
 
 put() {
   if is_there; then
-    chmod "$permissions" "$target" && rm -f "$part"
+    why=$(chmod "$permissions" "$target" 2>&1) || fail "$why"
+    rm -f "$part"
     answer done
   fi
   [ "$offset" -eq "$have" ] || answer offset have "$have"

@@ -71,6 +71,13 @@ describe.each(SHELLS)('in %s', (shell) => {
     }
   });
 
+  test('a put whose permissions cannot be set has failed, also where the content is there', async () => {
+    writeFileSync(join(root, 'file'), CONTENT);
+    const call = putCommand(FILE_SCRIPT, { ...file('file'), offset: 0, mode: 0o600 });
+    const { stdout } = await machine.run(call, { PATH: machine.without('chmod') });
+    expect(parsePut(stdout.toString())).toMatchObject({ state: 'setup_failed', why: expect.stringContaining('chmod') });
+  });
+
   test('a put that was cut goes on where it ended, and nowhere else', async () => {
     const target = file('file');
     writeFileSync(join(root, 'file'), 'before');
