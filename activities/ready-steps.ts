@@ -12,6 +12,7 @@ import type { ReadyStep } from '../domain/ready.ts';
 import { isDue, renewalOf } from '../domain/ready.ts';
 import { retryDelayMs } from '../domain/retry.ts';
 import { redacted, redactedHead } from '../domain/secret.ts';
+import { storable } from '../domain/text.ts';
 import type { MemberRow } from '../store/members.ts';
 import { keepReadyRun, readyRunsOf } from '../store/ready-runs.ts';
 import type { Policy } from '../domain/policy.ts';
@@ -133,7 +134,8 @@ async function once(parts: ReadyStepParts, row: MemberRow, step: DueStep): Promi
     values.push(...(await secretsOn(parts, row, 'run')).values);
     const address = await addressOf(parts, row);
     const ran = await run(parts, address, step, secrets);
-    const output = `${redactedHead(ran.stdout, values)}${redactedHead(ran.stderr, values)}`.slice(-SHOWN_CHARACTERS);
+    const printed = `${redactedHead(ran.stdout, values)}${redactedHead(ran.stderr, values)}`;
+    const output = storable(printed.slice(-SHOWN_CHARACTERS));
     if (ran.code === null) return { ok: false, exitCode: null, output: `${output}\nno answer (${ran.lost ?? 'lost'})` };
     return { ok: ran.code === 0, exitCode: ran.code, output };
   } catch (error) {
@@ -153,5 +155,5 @@ function run(
 }
 
 function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.slice(0, 300) ?? '';
+  return storable(text.trim().split('\n').at(-1)?.slice(0, 300) ?? '');
 }

@@ -28,6 +28,21 @@ export function storable(text: string): string {
   return text.replaceAll('\0', '').toWellFormed();
 }
 
+/** What is in JSON for a character that cannot be stored; a text that only speaks of one is cleaned for nothing. */
+const ESCAPED_FLAW = /\\u0000|\\ud[89a-f]/;
+
+/** JSON with every text and every key in it storable: the very same value where nothing has to go. */
+export function allStorable<T>(value: T): T {
+  const json = JSON.stringify(value);
+  if (!ESCAPED_FLAW.test(json)) return value;
+  const clean: T = JSON.parse(json, (_key, part: unknown) => {
+    if (typeof part === 'string') return storable(part);
+    if (typeof part !== 'object' || part === null || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).map(([key, child]) => [storable(key), child]));
+  });
+  return clean;
+}
+
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
 const FOUR_DIGIT_YEAR = /^[1-9]\d{3}-/;
 

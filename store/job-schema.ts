@@ -1,9 +1,9 @@
 // The tables of jobs: what each was asked to be, what was last seen of it, what happened to it, and what it printed.
 import { sql } from 'drizzle-orm';
-import { bigint, bigserial, boolean, index, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { bigint, bigserial, boolean, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import type { JobAttempt, JobSpec, JobState } from '../domain/job.ts';
 import type { JsonObject } from '../domain/task.ts';
-import { bytes, time } from './columns.ts';
+import { bytes, jsonb, time, words } from './columns.ts';
 
 /** One row a job. */
 export const jobs = pgTable(
@@ -20,7 +20,7 @@ export const jobs = pgTable(
     priority: integer('priority').notNull(),
     state: text('state').$type<JobState>().notNull(),
     /** Why it is in that state, in words. */
-    reason: text('reason'),
+    reason: words('reason'),
     /** First execution run id of its workflow: who holds its lease. */
     runId: text('run_id').notNull().default(''),
     /** The newest launch; 0 before the first. */
@@ -85,7 +85,7 @@ export const jobEvents = pgTable(
     at: time('at').notNull(),
     by: text('by').notNull(),
     state: text('state').$type<JobState>().notNull(),
-    says: text('says').notNull(),
+    says: words('says').notNull(),
     detail: jsonb('detail').$type<JsonObject>().notNull(),
   },
   (table) => [index('job_events_by_job').on(table.jobId, table.id)],

@@ -2,6 +2,7 @@
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import type { JsonObject } from '../domain/task.ts';
+import { storable } from '../domain/text.ts';
 import { memberEvents } from './member-schema.ts';
 import type { MemberRow } from './members.ts';
 
@@ -25,13 +26,14 @@ export async function noteOnce(
   member: Pick<MemberRow, 'id' | 'tenant'>,
   event: { readonly by: string; readonly kind: string; readonly says: string; readonly detail?: JsonObject },
 ): Promise<void> {
+  const says = storable(event.says);
   const [last] = await db
     .select({ says: memberEvents.says })
     .from(memberEvents)
     .where(and(eq(memberEvents.memberId, member.id), eq(memberEvents.kind, event.kind)))
     .orderBy(desc(memberEvents.id))
     .limit(1);
-  if (last?.says !== event.says) await noteMember(db, member, event);
+  if (last?.says !== says) await noteMember(db, member, event);
 }
 
 /** The events of a member, newest first. */

@@ -6,7 +6,6 @@ import {
   doublePrecision,
   index,
   integer,
-  jsonb,
   pgTable,
   primaryKey,
   text,
@@ -16,7 +15,7 @@ import type { IdleClocks } from '../domain/idle-clocks.ts';
 import type { InstanceState } from '../domain/instance.ts';
 import type { MemberSettings } from '../domain/member.ts';
 import type { JsonObject } from '../domain/task.ts';
-import { bytes, time } from './columns.ts';
+import { bytes, jsonb, time, words } from './columns.ts';
 
 /** One row a registered machine: what its owner said of it, and what was last seen of it. */
 export const members = pgTable(
@@ -46,7 +45,7 @@ export const members = pgTable(
     readyBootId: text('ready_boot_id'),
     readyAt: time('ready_at'),
     /** Why it is not ready, or ready with a flaw. */
-    readyNote: text('ready_note'),
+    readyNote: words('ready_note'),
     /** What the idle rule remembers between two looks. */
     clocks: jsonb('clocks').$type<IdleClocks>(),
     /** When somebody last gave back a lease with which it was used. */
@@ -80,7 +79,7 @@ export const memberEvents = pgTable(
     at: time('at').notNull(),
     by: text('by').notNull(),
     kind: text('kind').notNull(),
-    says: text('says').notNull(),
+    says: words('says').notNull(),
     detail: jsonb('detail').$type<JsonObject>().notNull(),
   },
   (table) => [index('member_events_by_member').on(table.memberId, table.id)],
@@ -100,7 +99,7 @@ export const readyRuns = pgTable(
     durationMs: integer('duration_ms').notNull(),
     exitCode: integer('exit_code'),
     /** Capped and without secrets. */
-    output: text('output').notNull(),
+    output: words('output').notNull(),
     renewAt: time('renew_at'),
   },
   (table) => [primaryKey({ columns: [table.memberId, table.name] })],
@@ -167,7 +166,7 @@ export const findings = pgTable(
     kind: text('kind').notNull(),
     subject: text('subject').notNull(),
     tenant: text('tenant').notNull(),
-    says: text('says').notNull(),
+    says: words('says').notNull(),
     firstSeenAt: time('first_seen_at').notNull(),
     lastSeenAt: time('last_seen_at').notNull(),
     resolvedAt: time('resolved_at'),

@@ -5,6 +5,7 @@ import type { EventDetail, EventWish, TaskEvent } from '../domain/event.ts';
 import { Failure } from '../domain/failures.ts';
 import { isLegal, isTerminal, workflowIdOf } from '../domain/task.ts';
 import type { Terms } from '../domain/task.ts';
+import { allStorable } from '../domain/text.ts';
 import { clock } from './clock.ts';
 import { findEvent } from './events.ts';
 import { releaseLeases, takeLeases } from './leases.ts';
@@ -42,9 +43,12 @@ export type Recorded = {
  * 3. a decision is recorded only before its `validUntil` and, when it approves, before `approveBy`, by PostgreSQL's
  *    clock; an expiry only after `approveBy`;
  * 4. a task that somebody asked to stop is recorded as nothing but undoing and terminated;
- * 5. another run of the same workflow id gets `TaskIdReused`.
+ * 5. nothing in a wish can keep it from being recorded: what PostgreSQL cannot hold is left out;
+ * 6. another run of the same workflow id gets `TaskIdReused`.
  */
-export async function recordEvent(postgres: Postgres, recording: Recording): Promise<Recorded> {
+export async function recordEvent(postgres: Postgres, asked: Recording): Promise<Recorded> {
+  // Refused for a character that a machine printed, it would be tried for ever.
+  const recording = { ...asked, wish: allStorable(asked.wish) };
   return (
     (await recordAtOnce(postgres.db, recording)) ??
     postgres.transaction(async (db) => {

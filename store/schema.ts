@@ -6,7 +6,6 @@ import {
   index,
   integer,
   json,
-  jsonb,
   pgTable,
   primaryKey,
   text,
@@ -16,7 +15,7 @@ import type { EventDetail } from '../domain/event.ts';
 import type { LeaseMode } from '../domain/lease.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { Effect, JsonObject, Risk, TaskPhase, TaskReason, TaskStatus, Terms } from '../domain/task.ts';
-import { time } from './columns.ts';
+import { jsonb, time, words } from './columns.ts';
 
 /** Milliseconds are what JavaScript can carry; what is hashed must read back as it was written. */
 
@@ -43,7 +42,7 @@ export const tasks = pgTable(
     planDigest: text('plan_digest'),
     /** Not jsonb, which would forget the order of the keys that callers know. */
     result: json('result').$type<JsonObject>(),
-    error: text('error'),
+    error: words('error'),
     decidedBy: text('decided_by'),
     approved: boolean('approved'),
     /** True once somebody was told that the approval counts: then it no longer gets too old to be acted on. */

@@ -1,4 +1,5 @@
 // Commands on a machine, at most once for each id: what is sent to begin, watch, stop and forget one, and what comes back.
+import { storable } from '../../domain/text.ts';
 import type { RemoteCall, Report } from './wire.ts';
 import { demand, demandCount, demandId, demandSha256, demandText, readReport, remoteCall } from './wire.ts';
 
@@ -93,7 +94,7 @@ export function variablesOf(key: string, env: Readonly<Record<string, string>> =
 
 /** What both streams had, and the beginning of each. */
 export interface RunOutput {
-  /** Characters that are not UTF-8 are U+FFFD. */
+  /** Characters that are not UTF-8 are U+FFFD, and NUL characters are left out. */
   readonly stdout: string;
   readonly stderr: string;
   /** All that was printed, once the run has finished; what was kept of it so far, until then. */
@@ -165,9 +166,10 @@ function outputOf(report: Report): RunOutput {
   return { stdout: textOf(out, outBytes), stderr: textOf(err, errBytes), outBytes, errBytes, truncated };
 }
 
-/** Where the text was cut, the character that was cut through is left out. */
+/** Where the text was cut, the character that was cut through is left out; so is what cannot be stored. */
 function textOf(bytes: Buffer, allBytes: number): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: bytes.length < allBytes });
+  const cut = bytes.length < allBytes;
+  return storable(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: cut }));
 }
 
 export type CleanReport =

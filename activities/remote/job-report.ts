@@ -1,6 +1,7 @@
 // What a machine answers about a job: what became of it, what can be seen of it, and pieces of its log.
 import { Failure } from '../../domain/failures.ts';
 import type { JobAttempt } from '../../domain/job.ts';
+import { storable } from '../../domain/text.ts';
 import { findReport, readReport, Report } from './wire.ts';
 
 const LIVE = ['starting', 'running', 'retrying', 'checkpointing'] as const;
@@ -178,7 +179,7 @@ function ageOf(text: string): number {
 /** The character that the beginning of the tail cuts through is left out. */
 function tailOf(bytes: Buffer): string {
   const first = bytes.findIndex((byte) => (byte & 0xc0) !== 0x80);
-  return bytes.toString('utf8', first < 0 ? bytes.length : first);
+  return storable(bytes.toString('utf8', first < 0 ? bytes.length : first));
 }
 
 /** A piece of the log. */

@@ -1,5 +1,6 @@
 // How a script is sent to a machine with its arguments, and how its report is read: strictly, but after what a login prints.
 import { Failure } from '../../domain/failures.ts';
+import { storable } from '../../domain/text.ts';
 
 /** What `ssh.run` is given. */
 export interface RemoteCall {
@@ -111,9 +112,9 @@ export class Report {
     return bytes;
   }
 
-  /** Text of the machine, with U+FFFD for what is not UTF-8. */
+  /** Text of the machine, with U+FFFD for what is not UTF-8, and without NUL characters. */
   words(key: string): string {
-    return this.bytes(key).toString('utf8');
+    return storable(this.bytes(key).toString('utf8'));
   }
 }
 

@@ -5,7 +5,7 @@ import { instanceIdOf, isInstanceId, targetOf } from '../../domain/instance.ts';
 import { searchValue } from '../../domain/search.ts';
 import { parseTaskInput } from '../../domain/task-input.ts';
 import type { Json } from '../../domain/task.ts';
-import { DEEPEST_JSON, isTime, storable, unstorable } from '../../domain/text.ts';
+import { allStorable, DEEPEST_JSON, isTime, storable, unstorable } from '../../domain/text.ts';
 import { anyJson } from './values.ts';
 
 const nested = (depth: number, core: Json): Json => {
@@ -62,6 +62,19 @@ test('storable makes any text storable and leaves a storable one as it is', () =
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       expect(unstorable(storable(text))).toBeUndefined();
       if (unstorable(text) === undefined) expect(storable(text)).toBe(text);
+    }),
+  );
+});
+
+test('allStorable makes any JSON storable, keys too, and leaves what is storable as it is', () => {
+  expect(allStorable({ 'k\0': ['a\0b', '\ud800', 1, null], said: String.raw`\u0000` })).toEqual({
+    k: ['ab', '\ufffd', 1, null],
+    said: String.raw`\u0000`,
+  });
+  fc.assert(
+    fc.property(anyJson, (value) => {
+      expect(unstorable(allStorable(value))).toBeUndefined();
+      if (unstorable(value) === undefined) expect(allStorable(value)).toEqual(value);
     }),
   );
 });
