@@ -8,9 +8,9 @@ import { appendLog, endOfLog } from '../store/job-log.ts';
 import type { JobRow } from '../store/jobs.ts';
 import type { JobParts } from './job-machine.ts';
 import { logOnMachine } from './job-machine.ts';
-import { givenTo, jobSecrets } from './job-secrets.ts';
 import { memberRow } from './member-access.ts';
 import { secretsOn } from './member-secrets.ts';
+import { givenTo, readSecrets } from './sent-secrets.ts';
 
 export interface LogShipper {
   /**
@@ -45,7 +45,7 @@ export function openShipper(parts: JobParts): LogShipper {
 /** Undefined when one cannot be read. */
 async function ownSecrets(parts: JobParts, job: JobRow): Promise<readonly string[] | undefined> {
   try {
-    return [...Object.values(await jobSecrets(parts, job)), ...givenTo(job.id)];
+    return [...Object.values(await readSecrets(parts, job.spec.secrets)), ...givenTo(job.id)];
   } catch (error) {
     if (error instanceof Failure && error.type === 'SecretUnavailable') return undefined;
     throw error;

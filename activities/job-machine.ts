@@ -12,13 +12,13 @@ import { jobById } from '../store/jobs.ts';
 import { callMember } from './call-member.ts';
 import type { JobCalls } from './job-calls.ts';
 import { instanceOfMember, lookAt, memberRow } from './member-access.ts';
-import { jobSecrets, rememberGiven } from './job-secrets.ts';
 import type { JobAsk, JobLaunch, JobRef } from './remote/job.ts';
 import { launchJob, logJob, lookJob, signalJob } from './remote/job.ts';
 import type { JobLog, JobLook, JobReport } from './remote/job-report.ts';
 import { parseJob, parseLog, parseLook } from './remote/job-report.ts';
 import type { RemoteCall } from './remote/wire.ts';
 import type { RemoteParts } from './remote-parts.ts';
+import { readSecrets, rememberGiven } from './sent-secrets.ts';
 
 export interface JobParts extends RemoteParts {
   readonly policy: Policy;
@@ -66,7 +66,7 @@ export async function askJob(parts: JobParts, job: JobRow, what: JobAsk): Promis
 /** Begins a generation, or finds what became of it. Nothing is begun twice: the folder on the machine is the claim. */
 export async function launchOnMachine(parts: JobParts, job: JobRow, generation: number): Promise<JobReport> {
   const { spec } = job;
-  const secretEnv = await jobSecrets(parts, job);
+  const secretEnv = await readSecrets(parts, spec.secrets);
   rememberGiven(job.id, Object.values(secretEnv));
   const launch: JobLaunch = {
     ...refOf(job),

@@ -15,8 +15,8 @@ import { openShipper } from './job-log.ts';
 import type { JobParts } from './job-machine.ts';
 import { askJob, endOfMachine, jobRow, lookAtJob } from './job-machine.ts';
 import { endSeen, keepSeen } from './job-seen.ts';
-import { forgetGiven } from './job-secrets.ts';
 import { lookAt, memberRow } from './member-access.ts';
+import { forgetGiven } from './sent-secrets.ts';
 
 /** Less than Temporal gives the activity. */
 const WATCH_MS = 50 * 60_000;

@@ -15,6 +15,7 @@ import type { RunReport } from '../remote/exec.ts';
 import { lookCommand, parseReport, startCommand, stopCommand } from '../remote/exec.ts';
 import type { RemoteCall } from '../remote/wire.ts';
 import type { RemoteParts } from '../remote-parts.ts';
+import { forgetGiven, givenTo, knownToBeGiven, readSecrets, rememberGiven } from '../sent-secrets.ts';
 import { memberIdOf } from './forget.ts';
 import type { Look, StepRunner } from './runner.ts';
 
@@ -72,21 +73,18 @@ function refOf(value: Json): SecretRef {
 }
 
 export function commandRunner(parts: RemoteParts & { readonly policy: Policy }, taskId: string): StepRunner {
-  /** Values that must not be seen in what the command prints; undefined until they are read. */
-  let hidden: readonly string[] | undefined;
-
   const call = (command: Command, remote: RemoteCall): Promise<Ran> =>
     callMember(parts, command.memberId, { ...remote, timeoutMs: CALL_MS, capBytes: ANSWER_BYTES });
   const run = (step: Step) => ({
     id: `${taskId}-${step.id}`,
     digest: createHash('sha256').update(canonical(step.args)).digest('hex'),
   });
-  const secretsOf = async ({ memberId, secrets }: Command) => {
-    const read: Record<string, string> = {};
-    for (const [name, ref] of Object.entries(secrets)) read[name] = await parts.secrets.read(ref);
-    hidden ??= (await secretsOn(parts, await memberRow(parts, memberId), 'run')).values;
-    hidden = [...hidden, ...Object.values(read)];
-    return read;
+  /** What must not be seen of what it printed; undefined when not all of that can be known. */
+  const hiddenFrom = async ({ memberId, secrets }: Command, id: string): Promise<readonly string[] | undefined> => {
+    const own = await knownToBeGiven(parts, id, secrets);
+    // Read with the report, because ready steps renew what they bring.
+    const { values } = await secretsOn(parts, await memberRow(parts, memberId), 'run');
+    return own && [...own, ...values];
   };
 
   return {
@@ -95,8 +93,13 @@ export function commandRunner(parts: RemoteParts & { readonly policy: Policy }, 
       // Nothing can be there before this task has set about it, and a machine is not asked for nothing.
       if (!mine) return { verdict: 'as_planned', seen: {} };
       const command = commandOf(step);
-      if (hidden === undefined) await secretsOf(command);
-      const ran = await call(command, lookCommand(parts.scripts, { ...run(step), headBytes: command.shownBytes }));
+      const ref = run(step);
+      const looking = call(command, lookCommand(parts.scripts, { ...ref, headBytes: command.shownBytes }));
+      const ran = await looking.catch((error: unknown) => {
+        // Without its password nobody can look, and the command runs on all the same.
+        if (!(error instanceof Failure) || error.type !== 'SecretUnavailable') throw error;
+        throw new Failure('SshUnreachable', { host: command.memberId, why: error.message });
+      });
       if (ran.code !== 0) throw new Failure('SshUnreachable', { host: command.memberId, why: ran.lost ?? ran.stderr });
       const report = parseReport(ran.stdout);
       if (report.state === 'absent' && answeredAt !== null) {
@@ -106,27 +109,36 @@ export function commandRunner(parts: RemoteParts & { readonly policy: Policy }, 
           why: 'it was begun, and the machine has no trace of it',
         };
       }
-      return lookOf(report, hidden ?? []);
+      const over = 'stdout' in report && report.state !== 'running';
+      const look = lookOf(report, over ? await hiddenFrom(command, ref.id) : []);
+      if (report.state === 'finished') forgetGiven(ref.id);
+      return look;
     },
     act: async (step) => {
       const command = commandOf(step);
+      const ref = run(step);
+      const secretEnv = await readSecrets(parts, command.secrets);
+      const others = givenTo(ref.id);
+      rememberGiven(ref.id, Object.values(secretEnv));
       const ran = await call(
         command,
         startCommand(parts.scripts, {
-          ...run(step),
+          ...ref,
           command: command.command,
           cwd: command.cwd,
           timeoutSeconds: command.timeoutS,
           silenceSeconds: command.silenceS,
           capBytes: KEPT_BYTES,
           env: command.env,
-          secretEnv: await secretsOf(command),
+          secretEnv,
           ...(command.stdin !== null && { stdin: Buffer.from(command.stdin) }),
         }),
       );
       if (ran.code === null) throw new Failure('OutcomeUnknown', { why: `the link was lost (${ran.lost ?? 'link'})` });
       const report = parseReport(ran.stdout);
       if (report.state === 'setup_failed') throw new Failure('CommandNotStarted', { why: report.why });
+      // A start of another worker was there before: its values are those that count, and they are not known here.
+      if (!report.launched && others.length === 0) forgetGiven(ref.id);
     },
     halt: async (step) => {
       const command = commandOf(step);
@@ -138,7 +150,7 @@ export function commandRunner(parts: RemoteParts & { readonly policy: Policy }, 
   };
 }
 
-function lookOf(report: RunReport, values: readonly string[]): Look {
+function lookOf(report: RunReport, values: readonly string[] | undefined): Look {
   switch (report.state) {
     case 'finished':
       return { verdict: 'as_wanted', seen: seenOf(report, values) };
@@ -164,7 +176,7 @@ function lookOf(report: RunReport, values: readonly string[]): Look {
   }
 }
 
-function seenOf(report: Extract<RunReport, { state: 'finished' }>, values: readonly string[]): JsonObject {
+function seenOf(report: Extract<RunReport, { state: 'finished' }>, values: readonly string[] | undefined): JsonObject {
   return {
     exit_code: report.exitCode,
     timed_out: report.timedOut,
@@ -173,13 +185,17 @@ function seenOf(report: Extract<RunReport, { state: 'finished' }>, values: reado
   };
 }
 
+const WITHHELD = 'What it printed is not shown, because a secret to hide in it cannot be known any more.';
+
 type Output = Extract<RunReport, { stdout: string }>;
 
-function seenSoFar(report: Output, values: readonly string[]): JsonObject {
+/** `values` undefined: nothing of what it printed is shown. */
+function seenSoFar(report: Output, values: readonly string[] | undefined): JsonObject {
   const shown = report.truncated ? redactedHead : redacted;
   return {
-    stdout: shown(report.stdout, values),
-    stderr: shown(report.stderr, values),
+    stdout: values ? shown(report.stdout, values) : '',
+    stderr: values ? shown(report.stderr, values) : '',
+    ...(!values && { withheld: WITHHELD }),
     stdout_bytes: report.outBytes,
     stderr_bytes: report.errBytes,
     truncated: report.truncated,

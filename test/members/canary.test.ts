@@ -32,6 +32,7 @@ let watch: Watch;
 beforeAll(async () => {
   mkdirSync(join(folder, 'secrets'));
   writeFileSync(join(folder, 'secrets', 'canary.txt'), `${CANARIES.file}\n`);
+  writeFileSync(join(folder, 'secrets', 'gone.txt'), 'gone-before-it-is-read');
   writeFileSync(join(folder, 'printed.txt'), CANARIES.command);
   watch = watchCommandLines({ ...CANARIES, ...SEEN });
   system = await startSystem({
@@ -44,7 +45,10 @@ beforeAll(async () => {
     config: {
       logging: { level: 'TRACE' },
       idle: { time_scale: 0.02, cpu_busy_percent: null, network_busy_bytes_per_second: null },
-      secrets: { folder: join(folder, 'secrets'), commands: { print: ['cat', join(folder, 'printed.txt')] } },
+      secrets: {
+        folder: join(folder, 'secrets'),
+        commands: { print: ['cat', join(folder, 'printed.txt')], mint: ['cat', '/proc/sys/kernel/random/uuid'] },
+      },
       provision: {
         agent_auth: { claude: { AGENT_KEY: { env: 'AUTH' } } },
         vcs_token: { secret: { env: 'TOKEN' } },
@@ -102,16 +106,50 @@ test('what a command prints of its secrets, or of what ready steps brought, is b
   expect(String(cut.result?.stdout)).toMatch(/\.\[secret\]$/);
 }, 60_000);
 
+/** What the activities of a task failed with last. */
+async function pendingOf(id: string): Promise<unknown> {
+  const { raw } = await system.temporal.workflow.getHandle(`task-${id}`).describe();
+  return raw.pendingActivities?.map(({ lastFailure }) => lastFailure);
+}
+
 test('a worker that was killed while the command ran still knows what to black out', async () => {
   const home = homeOf(system, await system.cloud.idOf('gpu-train-01'));
-  const print = `: ${SEEN.seen}; echo "$A $B $C $KEPT_A $AGENT_KEY"`;
-  const command = `cd; until [ -e go ]; do touch runs; sleep 0.1; done; ${print}`;
-  const id = await ask(system, 'gpu-train-01', 'commands', { command, secrets: REFS });
-  await until('it runs', () => readdirSync(home).includes('runs'));
+  const begin = (print: string, name: string, secrets: Readonly<Record<string, unknown>>) => {
+    const command = `cd; touch runs-${name}; until [ -e go ]; do sleep 0.1; done; ${print}`;
+    return ask(system, 'gpu-train-01', 'commands', { command, secrets });
+  };
+  const { A, B } = REFS;
+  const known = await begin(`: ${SEEN.seen}; echo "$A $B $KEPT_A $AGENT_KEY $KEPT_C"`, 'known', { A, B });
+  // What a command printed for the worker that was killed is not what it prints for the next one.
+  const minted = await begin('echo "$X"', 'minted', { X: { command: 'mint' } });
+  const gone = await begin('echo "$X"; touch finished', 'gone', { X: { file: 'gone.txt' } });
+  await until('they run', () => readdirSync(home).filter((name) => name.startsWith('runs-')).length === 3);
   await system.worker.kill9();
+  rmSync(join(folder, 'secrets', 'gone.txt'));
   await system.worker.start();
   writeFileSync(join(home, 'go'), '');
-  expect((await ended(system, id)).result).toMatchObject({ stdout: `${'[secret] '.repeat(5).trim()}\n` });
+  expect((await ended(system, known)).result).toMatchObject({ stdout: `${'[secret] '.repeat(5).trim()}\n` });
+  for (const id of [minted, gone]) {
+    const { status, result } = await ended(system, id);
+    expect({ status, result }).toMatchObject({
+      status: 'COMPLETED',
+      result: { exit_code: 0, stdout: '', stderr: '', withheld: expect.stringContaining('secret') },
+    });
+    expect(Number(result?.stdout_bytes)).toBeGreaterThan(20);
+  }
+  expect(readdirSync(home)).toContain('finished');
+}, 60_000);
+
+test('a command that is looked at anew hides what it was sent, not what is made anew', async () => {
+  const home = homeOf(system, await system.cloud.idOf('gpu-train-01'));
+  const command = 'cd; touch looks; until [ -e look-again ]; do sleep 0.1; done; echo "it is $X"';
+  const id = await ask(system, 'gpu-train-01', 'commands', { command, secrets: { X: { command: 'mint' } } });
+  await until('it runs', () => readdirSync(home).includes('looks'));
+  await system.cloud.control('instances/gpu-train-01/ssh', { mode: 'freeze' });
+  await until('a look failed', async () => JSON.stringify(await pendingOf(id)).includes('SshUnreachable'));
+  await system.cloud.control('instances/gpu-train-01/ssh', { mode: 'ok' });
+  writeFileSync(join(home, 'look-again'), '');
+  expect((await ended(system, id)).result).toMatchObject({ stdout: 'it is [secret]\n' });
 }, 60_000);
 
 test('a required ready step that fails, a secret that is missing, and a password that is right, wrong or gone', async () => {

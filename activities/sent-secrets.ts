@@ -1,0 +1,54 @@
+// The secrets of a job or a command: read just before they are sent, and remembered to be hidden in what it prints.
+import { Failure } from '../domain/failures.ts';
+import type { SecretRef } from '../domain/secret.ts';
+import type { MemberParts } from './member-access.ts';
+
+type Refs = Readonly<Record<string, SecretRef>>;
+
+/** What was sent, by the id of the job or run, as long as this worker lives: a command may print another value each time. */
+const given = new Map<string, readonly string[]>();
+
+/** Reads them, by variable. Throws `SecretUnavailable`. */
+export async function readSecrets(
+  { secrets }: Pick<MemberParts, 'secrets'>,
+  refs: Refs,
+): Promise<Record<string, string>> {
+  const values: Record<string, string> = {};
+  for (const [name, ref] of Object.entries(refs)) values[name] = await secrets.read(ref);
+  return values;
+}
+
+/** Notes what a launch takes to the machine. */
+export function rememberGiven(id: string, values: readonly string[]): void {
+  if (values.length > 0) given.set(id, [...new Set([...givenTo(id), ...values])]);
+}
+
+/** All that launches of it took there. */
+export function givenTo(id: string): readonly string[] {
+  return given.get(id) ?? [];
+}
+
+/** When it has ended and what it printed is read, nothing of it is printed any more. */
+export function forgetGiven(id: string): void {
+  given.delete(id);
+}
+
+/**
+ * What was sent with it, by this worker or another; undefined when that cannot be known: one cannot be read any more,
+ * or a command printed it for another worker.
+ */
+export async function knownToBeGiven(
+  parts: Pick<MemberParts, 'secrets'>,
+  id: string,
+  refs: Refs,
+): Promise<readonly string[] | undefined> {
+  const remembered = givenTo(id);
+  if (remembered.length > 0) return remembered;
+  if (Object.values(refs).some((ref) => 'command' in ref)) return undefined;
+  try {
+    return Object.values(await readSecrets(parts, refs));
+  } catch (error) {
+    if (error instanceof Failure && error.type === 'SecretUnavailable') return undefined;
+    throw error;
+  }
+}
