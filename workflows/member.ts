@@ -24,14 +24,18 @@ export type ReadyInput = { readonly memberId: string };
 /** Ends when nobody waits and nothing runs out. */
 export async function readyMember({ memberId }: ReadyInput): Promise<void> {
   const asked = new Map<string, ReadyWish>();
-  setHandler(attendSignal, (wish) => void asked.set(wish.asker, wish));
+  let served: readonly ReadyWish[] = [];
+  setHandler(attendSignal, (wish) => {
+    // Who waits for long asks again, in case its answer was lost: it is not to be served twice.
+    if (!served.some((one) => isSame(one, wish))) asked.set(wish.asker, wish);
+  });
   for (;;) {
     const wishes = [...asked.values()];
+    asked.clear();
+    served = wishes;
     const { answer, renewAt } = await makeReady(memberId, wishes);
-    for (const wish of wishes) {
-      if (asked.get(wish.asker) === wish) asked.delete(wish.asker);
-      await tell(wish.asker, answer);
-    }
+    for (const { asker } of wishes) await tell(asker, answer);
+    served = [];
     if (asked.size === 0 && workflowInfo().continueAsNewSuggested)
       await continueAsNew<typeof readyMember>({ memberId });
     if (asked.size > 0) continue;
@@ -39,6 +43,9 @@ export async function readyMember({ memberId }: ReadyInput): Promise<void> {
     await condition(() => asked.size > 0, Math.max(1_000, Date.parse(renewAt) - Date.now()));
   }
 }
+
+/** Both came as the same JSON when they are the same. */
+const isSame = (one: ReadyWish, other: ReadyWish) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Who asked may be gone by now. */
 async function tell(asker: string, answer: ReadyAnswer): Promise<void> {
