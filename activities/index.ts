@@ -17,6 +17,7 @@ import { reconcileActivities } from './reconcile.ts';
 import { recordActivities } from './record.ts';
 import { stepActivities } from './steps.ts';
 import { sweepActivities } from './sweep.ts';
+import { tidyActivities } from './tidy.ts';
 
 export interface Parts extends RemoteParts {
   readonly workflows: WorkflowClient;
@@ -36,6 +37,7 @@ export function createActivities(outside: Parts) {
     ...inspectActivities(parts),
     ...memberActivities(parts),
     ...readyStepActivities(parts),
+    ...tidyActivities(parts),
     ...reconcileActivities(parts),
     ...findingActivities(parts),
     ...sweepActivities(parts),

@@ -1,24 +1,28 @@
 // Values that a member may print because ready steps brought them to it, so that they are blacked out in what comes back.
+import { reaching } from '../clients/postgres.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { SecretRef } from '../domain/secret.ts';
 import type { MemberRow } from '../store/members.ts';
+import { readyRunsOf } from '../store/ready-runs.ts';
 import type { RemoteParts } from './remote-parts.ts';
 import { readyStepsOf, secretContextOf } from './shipped-steps.ts';
 
-/** The last values of each variable of each step of each member, as long as this worker lives: some are made only once. */
-const brought = new Map<string, readonly string[]>();
+/** The last values of each variable of each step, by member, as long as this worker lives: some are made only once. */
+const brought = new Map<string, Map<string, readonly string[]>>();
 /** A renewed token is not the only one that is good. */
 const KEPT = 3;
 
-const keyOf = (memberId: string, step: string, variable: string) => `${memberId} ${step} ${variable}`;
+const keyOf = (step: string, variable: string) => `${step} ${variable}`;
 
 /** Notes what a step takes to a member, by variable. */
 export function rememberSecrets(memberId: string, step: string, values: Readonly<Record<string, string>>): void {
+  const known = brought.get(memberId) ?? new Map<string, readonly string[]>();
+  brought.set(memberId, known);
   for (const [variable, value] of Object.entries(values)) {
-    const key = keyOf(memberId, step, variable);
-    const others = (brought.get(key) ?? []).filter((former) => former !== value);
-    brought.set(key, [...others, value].slice(-KEPT));
+    const key = keyOf(step, variable);
+    const others = (known.get(key) ?? []).filter((former) => former !== value);
+    known.set(key, [...others, value].slice(-KEPT));
   }
 }
 
@@ -29,7 +33,7 @@ export interface SecretsThere {
 }
 
 /**
- * What the ready steps of a member brought to it. `commands` says whether a command is run whose value this worker
+ * What the ready steps of a member brought to it, those that it has no longer too. `commands` says whether a command is run whose value this worker
  * does not remember; it may print another one each time. Minted tokens are known by their form.
  */
 export async function secretsOn(
@@ -37,14 +41,13 @@ export async function secretsOn(
   row: MemberRow,
   commands: 'run' | 'leave',
 ): Promise<SecretsThere> {
-  const values: string[] = [];
+  const known = brought.get(row.id);
+  const values = [...(known?.values() ?? [])].flat();
   let complete = true;
   for (const { name, secrets = {}, minted = {} } of readyStepsOf(row.settings, parts.policy, parts.scripts.guard)) {
     for (const variable of [...Object.keys(secrets), ...Object.keys(minted)]) {
-      const known = brought.get(keyOf(row.id, name, variable)) ?? [];
-      values.push(...known);
       const ref = secrets[variable];
-      if (ref === undefined || ('command' in ref && known.length > 0)) continue;
+      if (ref === undefined || ('command' in ref && known?.has(keyOf(name, variable)))) continue;
       const value = 'command' in ref && commands === 'leave' ? undefined : await valueOf(parts, row, ref);
       if (value === undefined) {
         complete = false;
@@ -54,7 +57,23 @@ export async function secretsOn(
       if ('command' in ref) rememberSecrets(row.id, name, { [variable]: value });
     }
   }
+  values.push(...(await formerValues(parts, row)));
   return { values: [...new Set(values)], complete };
+}
+
+/**
+ * What steps brought as they were when they last ran: their variables are on the machine until it is made ready again.
+ * As far as they can still be read, since their owner may have taken them away with the step.
+ */
+async function formerValues(parts: RemoteParts, row: MemberRow): Promise<string[]> {
+  const values: string[] = [];
+  for (const { secrets } of await reaching(readyRunsOf(parts.postgres.db, row.id))) {
+    for (const ref of Object.values(secrets)) {
+      const value = 'command' in ref ? undefined : await valueOf(parts, row, ref);
+      if (value !== undefined) values.push(value);
+    }
+  }
+  return values;
 }
 
 async function valueOf(parts: RemoteParts, row: MemberRow, ref: SecretRef): Promise<string | undefined> {

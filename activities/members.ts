@@ -9,11 +9,13 @@ import { Failure, failureRow } from '../domain/failures.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { MemberRow } from '../store/members.ts';
 import { markMemberReady } from '../store/member-observed.ts';
+import { noteOnce } from '../store/member-events.ts';
 import { earliestRenewal } from '../store/ready-runs.ts';
 import { heartbeating } from './heartbeating.ts';
-import type { MemberParts } from './member-access.ts';
 import { addressOf, lookAt, memberRow, noteChangedKey } from './member-access.ts';
 import { BOOT_ID_COMMAND } from './remote/boot-id.ts';
+import type { RemoteParts } from './remote-parts.ts';
+import { readyStepsOf } from './shipped-steps.ts';
 
 export interface MemberActivities {
   /** Asks the workflow of the member; `ready` when it was found ready a moment ago and still runs, so that nobody has to wait. */
@@ -30,9 +32,15 @@ export interface MemberActivities {
     readonly bootId: string;
     readonly note: string | null;
   }): Promise<{ readonly renewAt: string | null }>;
+  /** The same after a round in which it did not get ready, which is an event when something is to be renewed. */
+  nextRenewal(input: {
+    readonly memberId: string;
+    /** Null when an event says it already. */
+    readonly why: string | null;
+  }): Promise<{ readonly renewAt: string | null }>;
 }
 
-export interface ReadyParts extends MemberParts {
+export interface ReadyParts extends RemoteParts {
   readonly workflows: WorkflowClient;
   readonly taskQueue: string;
   readonly policy: Policy;
@@ -56,7 +64,8 @@ export function memberActivities(parts: ReadyParts): MemberActivities {
   return {
     askReady: atEdge(async (wish) => {
       const row = await memberRow(parts, wish.memberId);
-      if (wish.provision === undefined && isFresh(row) && isFresh(await lookNow(parts, row))) return { ready: true };
+      const fresh = wish.provision === undefined && isFresh(row) && isFresh(await lookNow(parts, row));
+      if (fresh && !(await mustRun(parts, row))) return { ready: true };
       await workflows.signalWithStart('readyMember', {
         workflowId: readyWorkflowId(wish.memberId),
         taskQueue,
@@ -80,13 +89,38 @@ export function memberActivities(parts: ReadyParts): MemberActivities {
     reachMember: atEdge((input) => heartbeating(() => reach(parts, input.memberId))),
     markReady: atEdge(async ({ memberId, bootId, note }) => {
       await reaching(markMemberReady(postgres.db, memberId, bootId, note));
-      return { renewAt: await reaching(earliestRenewal(postgres.db, memberId)) };
+      return { renewAt: await renewalOn(parts, await memberRow(parts, memberId)) };
+    }),
+    nextRenewal: atEdge(async ({ memberId, why }) => {
+      const row = await memberRow(parts, memberId);
+      const renewAt = await renewalOn(parts, row);
+      if (renewAt !== null && why !== null) {
+        const says = `What ready steps brought could not be looked after. It is tried again. ${why}`;
+        await reaching(noteOnce(postgres.db, row, { by: 'fermata', kind: 'renewal_failed', says }));
+      }
+      return { renewAt };
     }),
   };
 }
 
 function isFresh({ readyAt }: MemberRow): boolean {
   return readyAt !== null && Date.now() - readyAt.getTime() < FRESH_MS;
+}
+
+/** True when a step is due however short ago the member was found ready. */
+async function mustRun(parts: ReadyParts, row: MemberRow): Promise<boolean> {
+  if (stepsOf(parts, row).some(({ when }) => when === 'always')) return true;
+  const renewAt = await renewalOn(parts, row);
+  return renewAt !== null && Date.parse(renewAt) <= Date.now();
+}
+
+const stepsOf = ({ policy, scripts }: ReadyParts, { settings }: MemberRow) =>
+  readyStepsOf(settings, policy, scripts.guard);
+
+/** When something that its steps brought has to be renewed, ISO; steps that it has no longer do not count. */
+function renewalOn(parts: ReadyParts, row: MemberRow): Promise<string | null> {
+  const names = stepsOf(parts, row).map(({ name }) => name);
+  return reaching(earliestRenewal(parts.postgres.db, row.id, names));
 }
 
 /** A machine that was stopped or started since is no longer ready, and only the cloud knows. */

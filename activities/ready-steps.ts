@@ -1,23 +1,21 @@
 // Performing the ready steps of a member: which are due in this boot, and each of them, with its retries and its record.
-import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { reaching } from '../clients/postgres.ts';
 import type { Ran, SshAddress } from '../clients/ssh/index.ts';
 import type { ReadyStepResult } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Json } from '../domain/task.ts';
-import { canonical } from '../domain/plan.ts';
 import type { ReadyStep } from '../domain/ready.ts';
 import { isDue, renewalOf } from '../domain/ready.ts';
 import { retryDelayMs } from '../domain/retry.ts';
 import { redacted, redactedHead } from '../domain/secret.ts';
 import { storable } from '../domain/text.ts';
+import { noteMember } from '../store/member-events.ts';
 import type { MemberRow } from '../store/members.ts';
 import { keepReadyRun, readyRunsOf } from '../store/ready-runs.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { DueStep } from './shipped-steps.ts';
-import { readyStepsOf, secretContextOf } from './shipped-steps.ts';
+import { digestOf, readyStepsOf, secretContextOf } from './shipped-steps.ts';
 import type { RemoteParts } from './remote-parts.ts';
 import { addressOf, memberRow } from './member-access.ts';
 import { rememberSecrets, secretsOn } from './member-secrets.ts';
@@ -46,12 +44,6 @@ export interface ReadyStepActivities {
 
 const FIRST_DELAY_MS = 1_000;
 const SHOWN_CHARACTERS = 2_000;
-
-/** SHA-256 of a step as it is defined: another definition has never run. */
-function digestOf(step: ReadyStep): string {
-  const plain: Json = JSON.parse(JSON.stringify(step));
-  return createHash('sha256').update(canonical(plain)).digest('hex');
-}
 
 /** The activities of ready steps. */
 export function readyStepActivities(parts: ReadyStepParts): ReadyStepActivities {
@@ -91,9 +83,17 @@ async function perform(
   }
   const at = new Date();
   const digest = digestOf(step);
-  const renewal = renewalOf(step, { name, bootId, digest, ok: tried.ok, at: at.toISOString() });
+  const { db } = parts.postgres;
+  const before = (await reaching(readyRunsOf(db, memberId))).find((run) => run.name === name);
+  const failures = tried.ok ? 0 : (before?.failures ?? 0) + 1;
+  const renewal = renewalOf(step, { name, bootId, digest, ok: tried.ok, at: at.toISOString(), failures });
+  const why = tried.ok ? null : lastLine(tried.output);
+  if (renewal !== null && failures === 1) {
+    const says = `Ready step ${name} failed, and what it brings runs out. It is tried again. ${why ?? ''}`.trim();
+    await reaching(noteMember(db, row, { by: 'fermata', kind: 'renewal_failed', says }));
+  }
   await reaching(
-    keepReadyRun(parts.postgres.db, {
+    keepReadyRun(db, {
       memberId,
       name,
       digest,
@@ -105,9 +105,11 @@ async function perform(
       exitCode: tried.exitCode,
       output: tried.output,
       renewAt: renewal === null ? null : new Date(renewal),
+      failures,
+      secrets: step.secrets ?? {},
     }),
   );
-  return { name, ok: tried.ok, required: step.required, why: tried.ok ? null : lastLine(tried.output) };
+  return { name, ok: tried.ok, required: step.required, why };
 }
 
 interface Tried {

@@ -1,10 +1,13 @@
 // All ready steps of a member: those that Fermata ships, as far as config and the member ask for them, then its own.
+import { createHash } from 'node:crypto';
 import type { GithubGrant } from '../domain/github-app.ts';
 import { grantFor } from '../domain/github-app.ts';
 import type { MemberSettings } from '../domain/member.ts';
+import { canonical } from '../domain/plan.ts';
 import type { Policy, VcsToken } from '../domain/policy.ts';
 import type { ReadyStep } from '../domain/ready.ts';
 import { GUARD_STEP } from '../domain/ready.ts';
+import type { Json } from '../domain/task.ts';
 
 /** A step to perform. Tokens that are made just before it are in shipped steps alone: a member's own have no such field. */
 export type DueStep = ReadyStep & {
@@ -28,6 +31,12 @@ export function readyStepsOf(settings: MemberSettings, policy: Policy, guard: st
     ...(vcsToken && gitAccess !== null && gitRepos.length > 0 ? [tokenStep(vcsToken, gitAccess, gitRepos)] : []),
     ...readySteps,
   ];
+}
+
+/** SHA-256 of a step as it is defined: another definition has never run. */
+export function digestOf(step: ReadyStep): string {
+  const plain: Json = JSON.parse(JSON.stringify(step));
+  return createHash('sha256').update(canonical(plain)).digest('hex');
 }
 
 function guardStep(limitS: number, script: string): ReadyStep {

@@ -46,15 +46,23 @@ export type ReadyStepRun = {
   readonly ok: boolean;
   /** ISO. */
   readonly at: string;
+  /** How many times in a row it has failed, with this one. */
+  readonly failures: number;
 };
 
 /** A step is renewed when this part of its time is over. */
 const RENEW_AT = 0.8;
 
+/** One that failed is tried again after this, then after twice as long each time, up to the second. */
+const FIRST_AGAIN_S = 15;
+const LAST_AGAIN_S = 900;
+
 /** When a step that ran must run again, ISO; null when only a boot makes it due. */
 export function renewalOf(step: ReadyStep, ran: ReadyStepRun): string | null {
-  if (step.expiresInS === undefined || !ran.ok) return null;
-  return new Date(Date.parse(ran.at) + step.expiresInS * 1000 * RENEW_AT).toISOString();
+  if (step.expiresInS === undefined) return null;
+  const goodForS = step.expiresInS * RENEW_AT;
+  const againS = Math.min(goodForS, FIRST_AGAIN_S * 2 ** Math.max(0, ran.failures - 1), LAST_AGAIN_S);
+  return new Date(Date.parse(ran.at) + (ran.ok ? goodForS : againS) * 1000).toISOString();
 }
 
 /** True when a step has to run before the member counts as ready. */

@@ -14,6 +14,7 @@ import {
 import type { IdleClocks } from '../domain/idle-clocks.ts';
 import type { InstanceState } from '../domain/instance.ts';
 import type { MemberSettings } from '../domain/member.ts';
+import type { SecretRef } from '../domain/secret.ts';
 import type { JsonObject } from '../domain/task.ts';
 import { bytes, jsonb, time, words } from './columns.ts';
 
@@ -101,6 +102,10 @@ export const readyRuns = pgTable(
     /** Capped and without secrets. */
     output: words('output').notNull(),
     renewAt: time('renew_at'),
+    /** How many times in a row it has failed. */
+    failures: integer('failures').notNull().default(0),
+    /** What it was given, for hiding what it brought when the step itself is gone. */
+    secrets: jsonb('secrets').$type<Readonly<Record<string, SecretRef>>>().notNull().default({}),
   },
   (table) => [primaryKey({ columns: [table.memberId, table.name] })],
 );

@@ -1,5 +1,5 @@
 // Queries on ready steps: what became of each when it last ran.
-import { asc, eq } from 'drizzle-orm';
+import { and, asc, eq, inArray, min } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import { readyRuns } from './member-schema.ts';
 
@@ -19,8 +19,21 @@ export async function keepReadyRun(db: Queries, run: ReadyRunRow): Promise<void>
     .onConflictDoUpdate({ target: [readyRuns.memberId, readyRuns.name], set: changed });
 }
 
-/** When the first of a member's steps has to run again, ISO; null when only a boot makes them due. */
-export async function earliestRenewal(db: Queries, memberId: string): Promise<string | null> {
-  const due = (await readyRunsOf(db, memberId)).flatMap(({ renewAt }) => (renewAt ? [renewAt.toISOString()] : []));
-  return due.sort()[0] ?? null;
+/** Drops what is known of steps that are gone. */
+export async function dropReadyRuns(db: Queries, memberId: string, names: readonly string[]): Promise<void> {
+  if (names.length > 0) await db.delete(readyRuns).where(runsOf(memberId, names));
+}
+
+/** When the first of these steps of a member has to run again, ISO; null when only a boot makes them due. */
+export async function earliestRenewal(db: Queries, memberId: string, names: readonly string[]): Promise<string | null> {
+  if (names.length === 0) return null;
+  const [first] = await db
+    .select({ at: min(readyRuns.renewAt) })
+    .from(readyRuns)
+    .where(runsOf(memberId, names));
+  return first?.at?.toISOString() ?? null;
+}
+
+function runsOf(memberId: string, names: readonly string[]) {
+  return and(eq(readyRuns.memberId, memberId), inArray(readyRuns.name, [...names]));
 }

@@ -24,6 +24,8 @@ export type ReadyInput = { readonly memberId: string };
 /** Ends when nobody waits and nothing runs out. */
 export async function readyMember({ memberId }: ReadyInput): Promise<void> {
   const asked = new Map<string, ReadyWish>();
+  let renewAt: string | null = null;
+  let troubles = 0;
   let served: readonly ReadyWish[] = [];
   setHandler(attendSignal, (wish) => {
     // Who waits for long asks again, in case its answer was lost: it is not to be served twice.
@@ -33,16 +35,21 @@ export async function readyMember({ memberId }: ReadyInput): Promise<void> {
     const wishes = [...asked.values()];
     asked.clear();
     served = wishes;
-    const { answer, renewAt } = await makeReady(memberId, wishes);
-    for (const { asker } of wishes) await tell(asker, answer);
+    const round = await makeReady(memberId, wishes);
+    if (round.renewAt !== undefined) renewAt = round.renewAt;
+    troubles = round.answer.ok ? 0 : troubles + 1;
+    for (const { asker } of wishes) await tell(asker, round.answer);
     served = [];
     if (asked.size === 0 && workflowInfo().continueAsNewSuggested)
       await continueAsNew<typeof readyMember>({ memberId });
     if (asked.size > 0) continue;
     if (renewAt === null) return;
-    await condition(() => asked.size > 0, Math.max(1_000, Date.parse(renewAt) - Date.now()));
+    await condition(() => asked.size > 0, Math.max(pauseAfter(troubles), Date.parse(renewAt) - Date.now()));
   }
 }
+
+/** How long after so many rounds in a row in which the member did not get ready, ms: a machine may be away for long. */
+const pauseAfter = (troubles: number) => (troubles === 0 ? 1_000 : Math.min(15_000 * 2 ** (troubles - 1), 900_000));
 
 /** Both came as the same JSON when they are the same. */
 const isSame = (one: ReadyWish, other: ReadyWish) => JSON.stringify(one) === JSON.stringify(other);
@@ -58,12 +65,24 @@ async function tell(asker: string, answer: ReadyAnswer): Promise<void> {
 
 interface Round {
   readonly answer: ReadyAnswer;
-  /** When something that a ready step brought runs out, ISO. */
-  readonly renewAt: string | null;
+  /** When something that a ready step brought is to be renewed, ISO; undefined when that could not be asked. */
+  readonly renewAt?: string | null;
 }
 
 /** `why` is the whole sentence, since whoever is told has no details to fill into it. */
 const no = ({ type, why }: Refusal): Round => ({ answer: { ok: false, type, why }, renewAt: null });
+
+/** The same for a machine that runs: what its steps brought is still to be renewed. `noted`: an event says why. */
+async function notNow(memberId: string, refused: Refusal, noted: boolean): Promise<Round> {
+  const { nextRenewal } = proxyActivities<Activities>(looking);
+  try {
+    const { renewAt } = await nextRenewal({ memberId, why: noted ? null : refused.why });
+    return { ...no(refused), renewAt };
+  } catch (error) {
+    const gone = failureOf(error).type === 'MemberNotFound';
+    return gone ? no(refused) : { answer: no(refused).answer };
+  }
+}
 
 const refusal = (type: FailureType, details: FailureDetails): Refusal => ({ type, why: failureText(type, details) });
 
@@ -77,9 +96,10 @@ async function makeReady(memberId: string, wishes: readonly ReadyWish[]): Promis
     );
     if (refused) return no(refused);
     const { dueReadySteps, markReady } = proxyActivities<Activities>(looking);
-    const { reachMember } = proxyActivities<Activities>(reaching);
+    const { reachMember, tidyMember } = proxyActivities<Activities>(reaching);
     const { performReadyStep } = proxyActivities<Activities>(watching);
     const { bootId } = await reachMember({ memberId });
+    await tidyMember({ memberId, bootId });
     const provision = wishes.some((wish) => wish.provision?.length === 0)
       ? []
       : wishes.flatMap((wish) => wish.provision ?? []);
@@ -87,14 +107,15 @@ async function makeReady(memberId: string, wishes: readonly ReadyWish[]): Promis
     const flaws: string[] = [];
     for (const name of await dueReadySteps({ memberId, bootId, ...(again && { again }) })) {
       const { ok, required, why } = await performReadyStep({ memberId, name, bootId });
-      if (!ok && required) return no(notReady(look.name, `ready step ${name} failed: ${why ?? ''}`));
-      if (!ok) flaws.push(`ready step ${name} failed: ${why ?? ''}`);
+      const failed = `ready step ${name} failed: ${why ?? ''}`;
+      if (!ok && required) return await notNow(memberId, notReady(look.name, failed), true);
+      if (!ok) flaws.push(failed);
     }
     const note = flaws.length === 0 ? null : flaws.join('; ');
     const { renewAt } = await markReady({ memberId, bootId, note });
     return { answer: { ok: true, note }, renewAt };
   } catch (error) {
-    return no(failureOf(error));
+    return notNow(memberId, failureOf(error), false);
   }
 }
 

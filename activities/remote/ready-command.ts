@@ -21,6 +21,11 @@ export function readyCommand(script: string, step: ReadyStep, secrets: Readonly<
   return remoteCall(script, kind, [...args, ...env]);
 }
 
+/** The call that removes the variables of every step but these. */
+export function keepVariablesCommand(script: string, names: readonly string[]): RemoteCall {
+  return remoteCall(script, 'keep', [['keep', names.join(' ')]]);
+}
+
 /** `NAME=value` lines; what is no such line is left out. */
 function linesOf(content = ''): (readonly [string, string])[] {
   return content.split('\n').flatMap((line) => {

@@ -1,10 +1,10 @@
-# Performs one ready step of a member: a command, a file, variables, or a request from the machine.
+# Performs one ready step of a member: a command, a file, variables, or a request from the machine; `keep` removes variables.
 #
 # Sent over SSH as `sh -c '<this text>' fermata <kind>`. The arguments come over stdin as `key base64` lines up to an
 # empty line, so nothing that is asked for is in a list of processes.
 set -u
 umask 077
-command='' content='' path='' mode='' verify='' name=''
+command='' content='' path='' mode='' verify='' name='' keep=''
 
 refuse() {
   printf '%s\n' "$1" >&2
@@ -17,7 +17,7 @@ while IFS= read -r line && [ -n "$line" ]; do
   value=$(printf %s "${line#* }" | base64 -d && printf .) || refuse "the value of $key is not base64"
   value=${value%.}
   case $key in
-    command | content | path | mode | verify | name) eval "$key=\$value" ;;
+    command | content | path | mode | verify | name | keep) eval "$key=\$value" ;;
     env) export "${value%%=*}=${value#*=}" ;;
     *) refuse "$key is no argument" ;;
   esac
@@ -43,6 +43,12 @@ case ${1:-} in
   secret_file) write "$path" "$content" 0600 ;;
   # Commands and jobs read every file of this folder before they start.
   env) write ".fermata/env/$name" "$content" 0600 ;;
+  # Variables of steps that are no longer, or have changed since.
+  keep)
+    for file in "$HOME"/.fermata/env/*; do
+      case " $keep " in *" ${file##*/} "*) ;; *) rm -f -- "$file" || exit 73 ;; esac
+    done
+    ;;
   http)
     if command -v curl >/dev/null; then curl -fsS --max-time 60 -o /dev/null -- "$command" || exit $?
     else wget -q -T 60 -O /dev/null -- "$command" || exit $?; fi

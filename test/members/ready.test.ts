@@ -1,5 +1,5 @@
 // Ready steps on a machine of the sandbox: once per boot, recorded without secrets, required or not; and the guard.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { sweepScheduleId } from '../../worker/schedules.ts';
@@ -73,6 +73,39 @@ test('a required step that fails keeps the command from running; one that is not
   expect(runs).toEqual([expect.objectContaining({ name: 'driver', ok: false, attempts: 2 })]);
 }, 90_000);
 
+test('a step that is always due runs before each command', async () => {
+  await register(system, 'web-1', {
+    ready_steps: [{ name: 'always', kind: 'exec', when: 'always', command: 'echo ran >>~/always' }],
+  });
+  for (const count of [1, 2, 3]) {
+    expect((await run(system, 'web-1', 'wc -l <~/always')).result).toMatchObject({ stdout: `${count}\n` });
+  }
+}, 60_000);
+
+test('variables of a step that is gone are gone before the next command, and hidden in what still has them', async () => {
+  const vars = { name: 'vars', kind: 'env', content: 'GREETING=hi', secrets: { OWN: { env: 'TOKEN' } } };
+  await register(system, 'web-2', {
+    llm_provider: 'claude',
+    ready_steps: [vars, { ...vars, name: 'kept', secrets: {} }],
+  });
+  const home = homeOf(system, await system.cloud.idOf('web-2'));
+  const command = 'cd; touch runs; until [ -e go ]; do sleep 0.1; done; echo "$OWN $AGENT_KEY"';
+  const id = await ask(system, 'web-2', 'commands', { command });
+  await until('it runs', () => existsSync(join(home, 'runs')));
+  await system.api.call('PATCH', '/api/v1/members/web-2', {
+    llm_provider: 'none',
+    ready_steps: [{ ...vars, name: 'kept', secrets: {} }],
+  });
+  // The next one has never sent any of it.
+  await system.worker.kill9();
+  await system.worker.start();
+  writeFileSync(join(home, 'go'), '');
+  expect((await ended(system, id)).result).toMatchObject({ stdout: '[secret] [secret]\n' });
+  const after = await run(system, 'web-2', 'echo "$OWN $AGENT_KEY $GREETING"; ls ~/.fermata/env');
+  expect(after.result).toMatchObject({ stdout: '  hi\nkept\n' });
+  expect((await detailOf('web-2')).ready_runs.map(({ name }) => name)).toEqual(['kept']);
+}, 60_000);
+
 test('a machine whose controller is gone shuts itself down', async () => {
   await register(system, 'vm-staging-01', { cloud_guard_min: 5, cloud_idle_timeout_min: 1440 });
   await run(system, 'vm-staging-01', 'true');
@@ -120,7 +153,18 @@ test('a machine that was restarted is made ready anew before the next command', 
   await register(system, 'vm-prod-01', {
     ready_steps: [{ name: 'mark', kind: 'exec', command: 'echo ready >>boots' }],
   });
-  await run(system, 'vm-prod-01', 'true');
+  const { status } = await run(system, 'vm-prod-01', 'true');
+  const runs = join(homeOf(system, await system.cloud.idOf('vm-prod-01')), '.fermata', 'runs');
+  const [old = ''] = readdirSync(runs);
+  const end = join(runs, old, 'exit');
+  expect([status, readFileSync(end, 'utf8')]).toEqual(['COMPLETED', expect.stringMatching(/^ended \d+$/m)]);
+  // As if it had ended eight days ago.
+  writeFileSync(
+    end,
+    readFileSync(end, 'utf8').replace(/^ended .*$/m, `ended ${Math.floor(Date.now() / 1000) - 691_200}`),
+  );
   await ended(system, await system.api.submit('restart_instance', { instance_id: 'vm-prod-01' }));
   expect((await run(system, 'vm-prod-01', 'cat ~/boots')).result).toMatchObject({ stdout: 'ready\nready\n' });
+  expect(readdirSync(runs)).not.toContain(old);
+  expect(readdirSync(runs)).toHaveLength(1);
 }, 60_000);
