@@ -1,7 +1,7 @@
 // A member's settings from the body that callers send, with the rules between fields, and back again.
 import type { Issue } from '../domain/failures.ts';
 import type { CloudBlock, MemberSettings } from '../domain/member.ts';
-import { SHIPPED_STEPS } from '../domain/ready.ts';
+import { SHIPPED_STEPS, VARIABLE_LINE } from '../domain/ready.ts';
 import { invalid } from './errors.ts';
 import type { MemberBody } from './member-fields.ts';
 
@@ -134,6 +134,12 @@ function flawsOf(step: MemberBody['ready_steps'][number], index: number): Issue[
       msg: 'A secret file holds exactly one secret',
       input: null,
     });
+  }
+  const lines = step.kind === 'env' ? (step.content ?? '').split('\n') : [];
+  const at = lines.findIndex((line) => !/^\s*(#|$)/.test(line) && !VARIABLE_LINE.test(line));
+  if (at >= 0) {
+    const msg = `Line ${at + 1} should be NAME=value, without export and without spaces around the name`;
+    issues.push({ type: 'value_error', loc: loc('content'), msg, input: null });
   }
   return issues;
 }

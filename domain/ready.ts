@@ -9,6 +9,9 @@ export const GUARD_STEP = 'dead_man_switch';
 /** Names of the steps that Fermata brings; a member's own ones have others. */
 export const SHIPPED_STEPS: readonly string[] = [GUARD_STEP, 'agent_auth', 'vcs_token'];
 
+/** A line of the content of an `env` step, with its name and its value; empty lines and those that begin with # are none. */
+export const VARIABLE_LINE = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/;
+
 export type ReadyStep = {
   /** Unique on the member; part of file names. */
   readonly name: string;

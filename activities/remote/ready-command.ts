@@ -1,5 +1,6 @@
 // Turns a ready step into what is sent to the machine.
 import type { ReadyStep } from '../../domain/ready.ts';
+import { VARIABLE_LINE } from '../../domain/ready.ts';
 import type { RemoteCall } from './wire.ts';
 import { demandText, remoteCall } from './wire.ts';
 
@@ -29,7 +30,7 @@ export function keepVariablesCommand(script: string, names: readonly string[]): 
 /** `NAME=value` lines; what is no such line is left out. */
 function linesOf(content = ''): (readonly [string, string])[] {
   return content.split('\n').flatMap((line) => {
-    const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? [];
+    const [, name, value] = VARIABLE_LINE.exec(line) ?? [];
     return name === undefined || value === undefined ? [] : [[name, value] as const];
   });
 }

@@ -99,6 +99,8 @@ const REFUSED: readonly (readonly [string, Readonly<Record<string, unknown>>])[]
   ['ready_steps', { ready_steps: [{ ...step, secrets: { A: { command: '../touch' } } }] }],
   ['ready_steps', { ready_steps: [{ ...step, kind: 'put_file', path: 'a\nb', content: '' }] }],
   ['ready_steps', { ready_steps: [{ ...step, kind: 'put_file', path: 'a', content: '', mode: '0644;touch' }] }],
+  ['ready_steps', { ready_steps: [{ ...step, kind: 'env', content: 'A=1\nexport B=2' }] }],
+  ['ready_steps', { ready_steps: [{ ...step, kind: 'env', content: 'OTHER = x' }] }],
   ['ready_steps', { ready_steps: [{ ...step, kind: 'http', command: '--output=/tmp/pwned' }] }],
   ['password', { key_path: undefined, password: { file: '..%2fpasswd' } }],
 ];

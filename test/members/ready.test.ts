@@ -83,7 +83,12 @@ test('a step that is always due runs before each command', async () => {
 }, 60_000);
 
 test('variables of a step that is gone are gone before the next command, and hidden in what still has them', async () => {
-  const vars = { name: 'vars', kind: 'env', content: 'GREETING=hi', secrets: { OWN: { env: 'TOKEN' } } };
+  const vars = {
+    name: 'vars',
+    kind: 'env',
+    content: '# of the team\n\nGREETING=hi\n',
+    secrets: { OWN: { env: 'TOKEN' } },
+  };
   await register(system, 'web-2', {
     llm_provider: 'claude',
     ready_steps: [vars, { ...vars, name: 'kept', secrets: {} }],
