@@ -125,7 +125,7 @@ test('a machine whose controller is gone shuts itself down', async () => {
 }, 90_000);
 
 test('a switch hears of its controller while the sweep is paused, and goes with its setting and its member', async () => {
-  const names = ['web-1', 'web-2', 'api-gateway-1'];
+  const names = ['api-gateway-1', 'api-gateway-2', 'api-gateway-3'];
   for (const name of names) {
     await register(system, name, { cloud_guard_min: 15, cloud_idle_timeout_min: 1440 });
     await run(system, name, 'true');
@@ -134,8 +134,8 @@ test('a switch hears of its controller while the sweep is paused, and goes with 
   const armed = () => ids.map((id) => existsSync(join(homeOf(system, id), '.fermata', 'guard', 'pid')));
   expect(armed()).toEqual([true, true, true]);
   await system.temporal.schedule.getHandle(sweepScheduleId(system.taskQueue)).pause();
-  await system.api.call('PATCH', '/api/v1/members/web-2', { cloud_guard_min: null });
-  const { body } = await system.api.call('DELETE', '/api/v1/members/api-gateway-1?stop=false');
+  await system.api.call('PATCH', '/api/v1/members/api-gateway-2', { cloud_guard_min: null });
+  const { body } = await system.api.call('DELETE', '/api/v1/members/api-gateway-3?stop=false');
   const removal = String(Reflect.get(Object(body), 'task_id'));
   expect(await ended(system, removal)).toMatchObject({ status: 'COMPLETED' });
   expect(JSON.stringify((await system.api.get(removal)).plan)).toContain('shuts itself down after 15 minutes');
@@ -148,7 +148,7 @@ test('a switch hears of its controller while the sweep is paused, and goes with 
   expect(reports).toContainEqual(expect.objectContaining({ touched: 1 }));
   expect(reports).toContainEqual(expect.objectContaining({ disarmed: 1 }));
   expect(armed()).toEqual([true, false, false]);
-  expect((await detailOf('web-2')).ready_runs).toEqual([]);
+  expect((await detailOf('api-gateway-2')).ready_runs).toEqual([]);
   const shutDown = system.cloud.effects('SandboxShutdown').flatMap(({ instance_ids }) => instance_ids);
   expect(ids.filter((id) => shutDown.includes(id))).toEqual([]);
   await system.temporal.schedule.getHandle(sweepScheduleId(system.taskQueue)).unpause();
