@@ -2,6 +2,7 @@
 import type { Clouds } from '../clients/ec2.ts';
 import type { Postgres } from '../clients/postgres.ts';
 import { reaching } from '../clients/postgres.ts';
+import { grouped } from '../domain/grouped.ts';
 import type { Instance } from '../domain/instance.ts';
 import type { Policy } from '../domain/policy.ts';
 import { usdPerHour } from '../domain/prices.ts';
@@ -32,25 +33,15 @@ export function placeKey({ region, profile }: Place): string {
  * nowhere to be found; a region that does not answer gives none.
  */
 export async function findUnseen(parts: SightingParts, signal: AbortSignal): Promise<MemberRow[]> {
-  const { postgres, clouds } = parts;
+  const { postgres } = parts;
   const rows = await reaching(unseenMembers(postgres.db, UNSEEN_MS, MEMBERS_A_LOOK));
-  const looks = await Promise.all(
-    chunksOf(rows).map(async ({ place, members }) => {
-      const ids = members.map(({ instanceId }) => instanceId);
-      const found = await clouds
-        .of(place.region, place.profile)
-        .findAll(ids, { signal })
-        .catch(() => undefined);
-      const byId = new Map(found?.map((instance) => [instance.id, instance]));
-      return found ? members.map(({ row, instanceId }) => ({ row, instance: byId.get(instanceId) })) : [];
-    }),
-  );
+  const { looks } = await lookAtMembers(parts, rows, signal);
   const same: string[] = [];
   const gone: MemberRow[] = [];
-  for (const { row, instance } of looks.flat()) {
+  for (const { row, instance } of looks) {
     if (!instance) gone.push(row);
     else if (isAsKept(row, instance)) same.push(row.id);
-    else await keep(parts, row, instance);
+    else await keepSight(parts, row, instance);
   }
   await reaching(markSeen(postgres.db, same));
   for (const { id, state } of gone) {
@@ -59,7 +50,48 @@ export async function findUnseen(parts: SightingParts, signal: AbortSignal): Pro
   return gone;
 }
 
-function keep({ postgres, policy }: SightingParts, row: MemberRow, instance: Instance): Promise<MemberRow> {
+export interface MemberSight {
+  readonly row: MemberRow;
+  /** Undefined when it is nowhere to be found. */
+  readonly instance: Instance | undefined;
+}
+
+/**
+ * One call for many instances of a region; regions side by side, so that one that hangs keeps none of the others. What
+ * did not answer before the signal is left out. `calls` counts those to the cloud.
+ */
+export async function lookAtMembers(
+  { clouds }: Pick<SightingParts, 'clouds'>,
+  rows: readonly MemberRow[],
+  signal: AbortSignal,
+): Promise<{ readonly looks: readonly MemberSight[]; readonly calls: number }> {
+  let calls = 0;
+  const places = [...grouped(chunksOf(rows), ({ place }) => placeKey(place)).values()];
+  const looks = await Promise.all(
+    places.map(async (chunks) => {
+      const sights: MemberSight[] = [];
+      for (const { place, members } of chunks) {
+        if (signal.aborted) break;
+        calls += 1;
+        const ids = members.map(({ instanceId }) => instanceId);
+        const ec2 = clouds.of(place.region, place.profile);
+        const found = await ec2.findAll(ids, { signal }).catch(() => undefined);
+        const byId = new Map(found?.map((instance) => [instance.id, instance]));
+        if (found) sights.push(...members.map(({ row, instanceId }) => ({ row, instance: byId.get(instanceId) })));
+      }
+      return sights;
+    }),
+  );
+  return { looks: looks.flat(), calls };
+}
+
+/** Keeps what was seen of a member. Nothing is written about a machine that is as it was, which is nearly always so. */
+export async function keepSight(
+  { postgres, policy }: Pick<SightingParts, 'postgres' | 'policy'>,
+  row: MemberRow,
+  instance: Instance,
+): Promise<MemberRow> {
+  if (isAsKept(row, instance)) return row;
   const rate = usdPerHour([instance.type], policy.prices);
   return reaching(postgres.transaction((db) => observeMember(db, row, instance, rate)));
 }

@@ -3,15 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { reaching } from '../clients/postgres.ts';
 import type { DueStop, SweepReport } from '../domain/activity.ts';
-import type { Instance } from '../domain/instance.ts';
 import type { Judgement } from '../domain/idle.ts';
 import { judge } from '../domain/idle.ts';
 import { isJobId, LAUNCHED } from '../domain/job.ts';
-import type { CloudBlock } from '../domain/member.ts';
 import type { Policy } from '../domain/policy.ts';
 import { idleRuleOf } from '../domain/policy.ts';
 import type { Probe } from '../domain/probe.ts';
-import { usdPerHour } from '../domain/prices.ts';
 import type { Json } from '../domain/task.ts';
 import { workflowIdOf } from '../domain/task.ts';
 import { dropOldBlobs } from '../store/blobs.ts';
@@ -19,7 +16,6 @@ import { slotHolders } from '../store/jobs.ts';
 import type { LeaseRow } from '../store/leases.ts';
 import { leasesOn } from '../store/leases.ts';
 import type { MemberRow } from '../store/members.ts';
-import { observeMember } from '../store/member-observed.ts';
 import { markSeen } from '../store/sightings.ts';
 import {
   dropOldVerdicts,
@@ -35,6 +31,7 @@ import { heartbeating } from './heartbeating.ts';
 import { gpuPercentOf, probeMember } from './probe-member.ts';
 import type { RemoteParts } from './remote-parts.ts';
 import { eachOf } from './side-by-side.ts';
+import { keepSight, lookAtMembers } from './sightings.ts';
 import { noteFailedStop, noteJudgement } from './sweep-events.ts';
 
 export interface SweepActivities {
@@ -47,10 +44,8 @@ export interface SweepParts extends RemoteParts {
 }
 
 const MEMBERS_A_SWEEP = 5_000;
-/** A filter of EC2 takes so many values. */
-const IDS_A_CALL = 200;
 const PROBES_AT_ONCE = 24;
-/** A sweep ends before the next one begins. */
+/** A sweep ends before the next one begins; the cloud has half of it to answer. */
 const SWEEP_MS = 40_000;
 const MINUTE_MS = 60_000;
 
@@ -64,13 +59,15 @@ async function sweep(parts: SweepParts): Promise<SweepReport> {
   const { cancellationSignal: signal } = Context.current();
   const endAt = Date.now() + SWEEP_MS;
   const due = await reaching(dueMembers(db, MEMBERS_A_SWEEP));
-  const { seen, calls } = await describeAll(parts, due, signal);
+  const half = AbortSignal.any([signal, AbortSignal.timeout(SWEEP_MS / 2)]);
+  const { looks, calls } = await lookAtMembers(parts, due, half);
+  const seen = new Map(looks.map(({ row, instance }) => [row.id, instance]));
   const asleep: string[] = [];
   const awake: MemberRow[] = [];
   for (const row of due) {
-    const instance = seen.get(row.target);
+    const instance = seen.get(row.id);
     if (!instance) continue;
-    const observed = await keepSeen(parts, row, instance);
+    const observed = await keepSight(parts, row, instance);
     if (instance.state === 'running') awake.push(observed);
     else asleep.push(row.id);
   }
@@ -104,49 +101,6 @@ async function sweep(parts: SweepParts): Promise<SweepReport> {
     calls,
     stops: [...judged.flatMap(({ stop }) => (stop ? [stop] : [])), ...overBudget],
   };
-}
-
-/** Nothing is written about a machine that is as it was, which is nearly always so. */
-async function keepSeen({ postgres, policy }: SweepParts, row: MemberRow, instance: Instance): Promise<MemberRow> {
-  const address = row.settings.address === 'private' ? instance.privateIp : instance.publicIp;
-  const same =
-    row.state === instance.state &&
-    row.instanceType === instance.type &&
-    row.launchedAt?.toISOString() === instance.launchTime &&
-    (address === null || row.address === address);
-  if (same) return row;
-  const rate = usdPerHour([instance.type], policy.prices);
-  return reaching(postgres.transaction((db) => observeMember(db, row, instance, rate)));
-}
-
-/** One call for many instances of a region. A region that does not answer is left for the next sweep. */
-async function describeAll({ clouds }: SweepParts, rows: readonly MemberRow[], signal: AbortSignal) {
-  const places = new Map<string, { readonly cloud: CloudBlock; readonly rows: MemberRow[] }>();
-  for (const row of rows) {
-    const { cloud } = row.settings;
-    if (!cloud) continue;
-    const key = `${cloud.region} ${cloud.profile ?? ''}`;
-    const place = places.get(key) ?? { cloud, rows: [] };
-    place.rows.push(row);
-    places.set(key, place);
-  }
-  const seen = new Map<string, Instance>();
-  let calls = 0;
-  for (const { cloud, rows: there } of places.values()) {
-    const ec2 = clouds.of(cloud.region, cloud.profile);
-    for (let from = 0; from < there.length; from += IDS_A_CALL) {
-      const some = there.slice(from, from + IDS_A_CALL);
-      const ids = some.flatMap(({ settings }) => settings.cloud?.instanceId ?? []);
-      calls += 1;
-      const found = await ec2.findAll(ids, { signal }).catch(() => []);
-      const byId = new Map(found.map((instance) => [instance.id, instance]));
-      for (const row of some) {
-        const instance = byId.get(row.settings.cloud?.instanceId ?? '');
-        if (instance) seen.set(row.target, instance);
-      }
-    }
-  }
-  return { seen, calls };
 }
 
 interface Judged {

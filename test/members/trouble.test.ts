@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { sweepScheduleId } from '../../worker/schedules.ts';
+import { reconcileScheduleId, sweepScheduleId } from '../../worker/schedules.ts';
 import { changeHostKey, homeOf } from '../kit/hosts.ts';
 import { ask, ended, member, register, run } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
@@ -75,6 +75,23 @@ test('an nvidia-smi that hangs: its machine is not known to be idle, and the swe
   await system.cloud.control('instances/gpu-train-01/gpu', { mode: 'idle' });
   await until('it is known again', async () => (await verdictOf('gpu-train-01'))?.verdict === 'idle');
 }, 60_000);
+
+test('regions that hang keep no sweep from the machines of another one', async () => {
+  for (const name of ['web-1', 'web-2']) await register(system, name, { cloud_idle_timeout_min: 1_440 });
+  const reconciles = system.temporal.schedule.getHandle(reconcileScheduleId(system.taskQueue));
+  await Promise.all([sweeps().pause(), reconciles.pause()]);
+  const quiet = async () => (await sweeps().describe()).info.runningActions.length === 0;
+  await until('no sweep runs', quiet);
+  await system.db.query(
+    `update members set settings = jsonb_set(settings, '{cloud,region}', to_jsonb('eu-west-' || place))
+     from (select id as of, row_number() over () as place from members) each where of = id`,
+  );
+  // One after the other they would take all of a sweep.
+  await system.cloud.fault({ action: 'DescribeInstances', kind: 'hang', times: 5 });
+  expect((await oneSweep()).report).toMatchObject({ looked: 6, probed: 1 });
+  await system.db.query(`update members set settings = jsonb_set(settings, '{cloud,region}', '"us-east-1"')`);
+  await reconciles.unpause();
+}, 90_000);
 
 test('a full disk: the command is not begun, nothing is claimed, and with room again it runs', async () => {
   const home = homeOf(system, await system.cloud.idOf('vm-prod-02'));
