@@ -157,7 +157,7 @@ async function untilRunning(
 
 /** Whoever asked may have been cancelled while the machine was on its way down: then nobody wants it started any more. */
 async function whoStillWants(starters: readonly ReadyWish[]): Promise<ReadyWish | undefined> {
-  if (starters.length === 0 || !patched('who still asks')) return starters[0];
+  if (starters.length === 0 || !patched('who-still-asks')) return starters[0];
   const { whoStillAsks } = proxyActivities<Activities>(looking);
   const { asker } = await whoStillAsks({ askers: starters.map((wish) => wish.asker) });
   return starters.find((wish) => wish.asker === asker);

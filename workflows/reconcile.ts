@@ -19,7 +19,7 @@ export type ReconcileReport = {
 /** One run; the schedule starts it each minute. Machines with a dead-man switch wait for nothing else here. */
 export async function reconcile(): Promise<ReconcileReport & Partial<GuardReport>> {
   const { tendGuards } = proxyActivities<Activities>(sweeping);
-  const [guards, report] = await Promise.allSettled([patched('guards') ? tendGuards() : undefined, compare()]);
+  const [guards, report] = await Promise.allSettled([patched('tend-guards') ? tendGuards() : undefined, compare()]);
   if (guards.status === 'rejected') throw guards.reason;
   if (report.status === 'rejected') throw report.reason;
   return { ...report.value, ...guards.value };
