@@ -33,8 +33,9 @@ export interface SecretsThere {
 }
 
 /**
- * What the ready steps of a member brought to it, those that it has no longer too. `commands` says whether a command is run whose value this worker
- * does not remember; it may print another one each time. Minted tokens are known by their form.
+ * What the ready steps of a member brought to it, those that it has no longer too. `commands` says whether a command is
+ * run whose value this worker does not remember; it may print another one each time. Minted tokens are known by their
+ * form.
  */
 export async function secretsOn(
   parts: RemoteParts & { readonly policy: Policy },

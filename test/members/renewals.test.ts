@@ -11,7 +11,7 @@ import { until } from '../kit/until.ts';
 
 let system: System;
 beforeAll(async () => {
-  system = await startSystem();
+  system = await startSystem({ config: { machines: { reach_seconds: 2 } } });
 }, 60_000);
 afterAll(() => system.stop(), 30_000);
 
@@ -51,6 +51,18 @@ async function failedRenewal(): Promise<void> {
   expect((await readiness(id)).status.name).toBe('RUNNING');
 }
 
+async function machineAway(): Promise<void> {
+  const ssh = (mode: string) => system.cloud.control('instances/gpu-train-01/ssh', { mode });
+  await register(system, 'gpu-train-01', { ready_steps: [{ ...SHORTEST, name: 'token', command: 'echo >>~/token' }] });
+  await run(system, 'gpu-train-01', 'true');
+  await ssh('freeze');
+  const noted = () => eventsOf(system, 'gpu-train-01', 'renewal_failed');
+  await until('a round failed', async () => (await noted()).length > 0, 90_000);
+  await ssh('ok');
+  const file = join(await homeOn('gpu-train-01'), 'token');
+  await until('it is renewed', () => linesIn(file) === 2, 60_000);
+}
+
 async function goneStep(): Promise<void> {
   const { member_id: id } = await register(system, 'vm-staging-01', {
     ready_steps: [{ ...SHORTEST, name: 'token', command: 'true' }],
@@ -61,6 +73,6 @@ async function goneStep(): Promise<void> {
   expect(await detailOf(system, 'vm-staging-01')).toMatchObject({ ready_runs: [] });
 }
 
-test('a long step runs once, a failed renewal is tried again, and a step that is gone is not renewed', async () => {
-  await Promise.all([longStep(), failedRenewal(), goneStep()]);
-}, 150_000);
+test('a long step runs once, a renewal that fails or finds no machine is tried again, and a step that is gone is not renewed', async () => {
+  await Promise.all([longStep(), failedRenewal(), machineAway(), goneStep()]);
+}, 180_000);
