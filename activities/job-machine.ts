@@ -145,7 +145,7 @@ export async function endOfMachine(parts: JobParts, job: JobRow, error: unknown)
     case 'stopping':
     case 'stopped':
       await lookAt(parts, row);
-      return { kind: 'interrupted', why: `Its machine is ${instance.state}.`, stopped };
+      return { kind: 'interrupted', why: `Its machine is ${instance.state}.`, begun: true, stopped };
     case 'pending':
     case 'running':
       return undefined;

@@ -18,13 +18,16 @@ export function endSeen(job: JobRow, report: JobReport): LaunchEnd | undefined {
     case 'cancelled':
       return { kind: 'cancelled' };
     case 'interrupted':
-      return { kind: 'interrupted', why: interruptionWords(job, report), stopped };
+      return (
+        neverCame(job, report) ?? { kind: 'interrupted', why: interruptionWords(job, report), begun: true, stopped }
+      );
     case 'absent':
-      return { kind: 'interrupted', why: 'Its machine has no trace of it any more.', stopped };
+      return { kind: 'interrupted', why: 'Its machine has no trace of it.', begun: job.startedAt !== null, stopped };
     case 'mismatch':
       return { kind: 'failed', exitCode: null, why: 'Its folder on the machine is that of another job.' };
     case 'unknown':
-      return report.commandAlive ? undefined : withoutRunner(job, report, stopped);
+      if (report.commandAlive) return undefined;
+      return neverCame(job, report) ?? withoutRunner(job, report, stopped);
     case 'setup_failed':
     case 'busy':
     case 'superseded':
@@ -36,6 +39,12 @@ export function endSeen(job: JobRow, report: JobReport): LaunchEnd | undefined {
   }
 }
 
+/** The machine knows only of an earlier launch, and that was found interrupted before. */
+function neverCame({ generation }: JobRow, report: JobStatus): LaunchEnd | undefined {
+  if (report.generation >= generation) return undefined;
+  return { kind: 'interrupted', why: 'Its launch did not come to its machine.', begun: false, stopped: false };
+}
+
 /** Nobody looked after the end of the command; what it wrote down itself counts. */
 function withoutRunner(job: JobRow, { exitCode, attempt }: JobStatus, stopped: boolean): LaunchEnd {
   if (exitCode === 0) return { kind: 'completed' };
@@ -44,7 +53,7 @@ function withoutRunner(job: JobRow, { exitCode, attempt }: JobStatus, stopped: b
   const used = job.retriesBefore + Math.max(1, attempt);
   return used > job.spec.maxRetries
     ? { kind: 'failed', exitCode, why: `${why} No retry is left.` }
-    : { kind: 'interrupted', why, stopped };
+    : { kind: 'interrupted', why, begun: true, stopped };
 }
 
 function failureWords({ exitCode, timedOut, attempt }: JobStatus): string {

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { reaching } from '../clients/postgres.ts';
 import type { LaunchInput, LaunchSeen } from '../domain/activity.ts';
+import { Failure } from '../domain/failures.ts';
 import type { LaunchEnd } from '../domain/job.ts';
 import { isTerminal } from '../domain/task.ts';
 import { endOfLog } from '../store/job-log.ts';
@@ -15,7 +16,7 @@ import { openShipper } from './job-log.ts';
 import type { JobParts } from './job-machine.ts';
 import { askJob, endOfMachine, jobRow, lookAtJob } from './job-machine.ts';
 import { endSeen, keepSeen } from './job-seen.ts';
-import { lookAt, memberRow } from './member-access.ts';
+import { instanceOfMember, memberRow } from './member-access.ts';
 import { forgetGiven } from './sent-secrets.ts';
 
 /** Less than Temporal gives the activity. */
@@ -26,12 +27,15 @@ const SELDOM_MS = 15_000;
 const LIVELY_MS = 30_000;
 const LOOK_MS = 15_000;
 const LOOK_SOON_MS = 3_000;
+/** Whoever cancels a job on a machine that is dead wants its slot back. */
+const GIVE_UP_MS = 10 * 60_000;
 
 /** Returns how the launch ended, or that it still runs when this watch is over. */
 export async function watchLaunch(parts: JobParts, { jobId, generation }: LaunchInput): Promise<LaunchSeen> {
   const { cancellationSignal: signal } = Context.current();
   const shipper = openShipper(parts);
   let failures = 0;
+  let seenMs = Date.now();
   for (const until = Date.now() + WATCH_MS; Date.now() < until;) {
     signal.throwIfAborted();
     const job = await jobRow(parts, jobId);
@@ -42,7 +46,15 @@ export async function watchLaunch(parts: JobParts, { jobId, generation }: Launch
       await noteUnreachable(parts, job, error, failures);
       return undefined;
     });
-    if (round) failures = 0;
+    if (round) {
+      failures = 0;
+      seenMs = Date.now();
+    }
+    if (job.cancelRequestedAt !== null && Date.now() - seenMs > GIVE_UP_MS) {
+      const says = 'Its machine does not answer, so what runs of it there was not ended.';
+      await reaching(noteJob(parts.postgres.db, job, { says }));
+      return { kind: 'cancelled' };
+    }
     if (round?.end) return finished(parts, job, round.end);
     const awayMs = Math.min(SELDOM_MS, SOON_MS * 2 ** Math.min(failures, 4));
     await parts.calls.untilCalled(jobId, round?.pauseMs ?? awayMs, signal);
@@ -150,9 +162,17 @@ async function isBeingStopped({ postgres }: JobParts, { tenant, yieldedTo }: Job
   return task !== undefined && !isTerminal(task.row.status);
 }
 
-/** By the store, or by a look at the cloud, for which the store may be too old. */
+/** By the store, or by a look at the cloud, for which the store may be too old. One that is gone is not waited for. */
 async function runs(parts: JobParts, memberId: string, looks: boolean): Promise<boolean> {
-  const row = await memberRow(parts, memberId);
-  const { state, settings } = looks ? await lookAt(parts, row, AbortSignal.timeout(LOOK_MS)) : row;
-  return settings.cloud === null || state === 'running';
+  try {
+    const row = await memberRow(parts, memberId);
+    if (!row.settings.cloud) return true;
+    if (!looks) return row.state === 'running';
+    const instance = await instanceOfMember(parts, row.settings, AbortSignal.timeout(LOOK_MS));
+    return instance === undefined || ['running', 'shutting-down', 'terminated'].includes(instance.state);
+  } catch (error) {
+    if (error instanceof Failure) return error.type === 'MemberNotFound';
+    if (error instanceof Error && error.name === 'TimeoutError') return false;
+    throw error;
+  }
 }

@@ -8,6 +8,7 @@ import { spanText } from '../domain/span.ts';
 import { giveWay } from '../store/job-calls.ts';
 import type { JobRow } from '../store/jobs.ts';
 import { slotHolders } from '../store/jobs.ts';
+import { leasesOn } from '../store/leases.ts';
 import { membersOnTargets } from '../store/members.ts';
 import { heartbeating } from './heartbeating.ts';
 import type { JobParts } from './job-machine.ts';
@@ -18,12 +19,13 @@ import type { JobLook } from './remote/job-report.ts';
 export interface YieldActivities {
   /**
    * Has the jobs on these targets give way to the stop of a task: true when they did. False when one of them is not
-   * launched yet, or there is none. Throws `CheckpointMissing`, unless `force` takes the loss.
+   * launched yet, or somebody else is in the way. Throws `CheckpointMissing`, unless a decision takes the loss.
    */
   yieldJobs(input: {
     readonly taskId: string;
     readonly targets: readonly string[];
-    readonly force: boolean;
+    /** Jobs of which somebody decided that they may be cut off without one. */
+    readonly forced: readonly string[];
   }): Promise<{ readonly yielded: boolean }>;
 }
 
@@ -34,18 +36,13 @@ export function yieldActivities(parts: JobParts): YieldActivities {
       heartbeating(async () => {
         const { db } = parts.postgres;
         const members = await reaching(membersOnTargets(db, input.targets));
-        const jobs = await reaching(
-          slotHolders(
-            db,
-            members.map(({ id }) => id),
-          ),
-        );
-        const launched = jobs.filter(({ state }) => LAUNCHED.includes(state));
-        if (launched.length === 0 || launched.length < jobs.filter(({ state }) => state !== 'interrupted').length) {
-          return { yielded: false };
-        }
+        const memberIds = members.map(({ id }) => id);
+        const jobs = (await reaching(slotHolders(db, memberIds))).filter(({ state }) => LAUNCHED.includes(state));
+        const held = await reaching(leasesOn(db, input.targets));
+        // A proof would grow old while the stop waits for others, and a lease that a pause gives back is waited for.
+        if (held.some(({ holder }) => jobs.every(({ id }) => id !== holder))) return { yielded: false };
         const proofs = await Promise.all(
-          launched.map(async (job) => ({ job, says: await proofOf(parts, job, input.force) })),
+          jobs.map(async (job) => ({ job, says: await proofOf(parts, job, input.forced.includes(job.id)) })),
         );
         await reaching(
           parts.postgres.transaction(async (tx) => {
@@ -66,6 +63,9 @@ export function yieldActivities(parts: JobParts): YieldActivities {
 }
 
 const LOOK_EVERY_MS = 1_000;
+/** What was not written to for so long is whole. */
+const WHOLE_S = 2;
+const WRITING_MS = 10_000;
 /** The machine judges; this is for the way there and back. */
 const BESIDE_MS = 20_000;
 
@@ -91,7 +91,7 @@ async function prove(parts: JobParts, job: JobRow): Promise<string> {
   }
   if (!spec.checkpoint) throw missing('declares no checkpoint.');
   const { maxAgeS, signal, command } = spec.checkpoint;
-  const fresh = freshness(look, maxAgeS);
+  const fresh = freshness(await whole(parts, job, look), maxAgeS);
   if (fresh.ok) return fresh.says;
   if (signal === null && command === null) {
     throw missing(`${fresh.says}, and nothing says how to ask for one.`);
@@ -109,8 +109,20 @@ function freshness({ checkpoint }: JobLook, maxAgeS: number): { readonly ok: boo
   if (checkpoint === null) return { ok: false, says: 'has no path at which a checkpoint can be seen' };
   if (!checkpoint.exists || checkpoint.bytes === 0) return { ok: false, says: 'has no checkpoint' };
   const { ageSeconds, bytes } = checkpoint;
+  if (ageSeconds < WHOLE_S) return { ok: false, says: 'is writing its checkpoint all the time' };
   const says = `its checkpoint of ${bytes} bytes is ${spanText(ageSeconds * 1000)} old`;
   return ageSeconds <= maxAgeS ? { ok: true, says } : { ok: false, says: `is not saved: ${says}` };
+}
+
+/** Looks again while the checkpoint may be half written. */
+async function whole(parts: JobParts, job: JobRow, first: JobLook): Promise<JobLook> {
+  const { cancellationSignal: signal } = Context.current();
+  let look = first;
+  for (const until = Date.now() + WRITING_MS; Date.now() < until; look = await lookAtJob(parts, job)) {
+    if (look.checkpoint?.exists !== true || look.checkpoint.ageSeconds >= WHOLE_S) break;
+    await pause(LOOK_EVERY_MS, undefined, { signal });
+  }
+  return look;
 }
 
 /** The look at which the checkpoint was there; undefined when none came in its time. */

@@ -4,13 +4,13 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { reaching } from '../clients/postgres.ts';
 import type { AfterJob, JobEnd, LaunchInput, LaunchSeen, NewJobInput } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
-import { isEnded, stopsAfter } from '../domain/job.ts';
+import { stopsAfter } from '../domain/job.ts';
 import { endOfLog } from '../store/job-log.ts';
 import type { Admission } from '../store/job-slots.ts';
-import { admitJob } from '../store/job-slots.ts';
+import { admitJob, lockSlots } from '../store/job-slots.ts';
 import { callToCancel } from '../store/job-calls.ts';
 import { changeJob, dependentsOf, insertJob, jobById, keepJob, noteJob, queueOf, slotHolders } from '../store/jobs.ts';
-import { releaseLeases } from '../store/leases.ts';
+import { dropLeases, releaseLeases } from '../store/leases.ts';
 import { memberById } from '../store/members.ts';
 import { heartbeating } from './heartbeating.ts';
 import type { JobParts } from './job-machine.ts';
@@ -22,8 +22,12 @@ export interface JobActivities {
   registerJob(job: NewJobInput): Promise<void>;
   /** Gives it a slot and the shared use of its machine, when both are to be had. */
   admitToSlot(input: { readonly jobId: string; readonly runId: string }): Promise<Admission>;
-  /** Notes why it does not go on. */
-  noteOfJob(input: { readonly jobId: string; readonly says: string; readonly interrupted: boolean }): Promise<void>;
+  /** Notes why it does not go on, and gives back its machine: a stop may come before the next try. */
+  noteOfJob(input: {
+    readonly jobId: string;
+    readonly says: string;
+    readonly state: 'interrupted' | 'starting';
+  }): Promise<void>;
   startLaunch(input: LaunchInput): Promise<LaunchSeen>;
   /** Returns when the launch has ended, or that it runs when one watch is over. */
   watchJob(input: LaunchInput): Promise<LaunchSeen>;
@@ -52,11 +56,14 @@ export function jobActivities(parts: JobParts): JobActivities {
           return admission;
         }),
       ),
-    noteOfJob: async ({ jobId, says, interrupted }) => {
+    noteOfJob: async ({ jobId, says, state }) => {
       const job = await jobRow(parts, jobId);
-      const state = interrupted && !isEnded(job.state) ? 'interrupted' : job.state;
-      if (job.state === state && job.reason === says) return;
-      await reaching(changeJob(postgres.db, job, { state, says }));
+      await reaching(
+        postgres.transaction(async (db) => {
+          if (job.state !== state || job.reason !== says) await changeJob(db, job, { state, says });
+          await dropLeases(db, jobId);
+        }),
+      );
     },
     startLaunch: atEdge((input) => heartbeating(() => startLaunch(parts, input))),
     watchJob: atEdge((input) => heartbeating(() => watchLaunch(parts, input), BEAT_MS)),
@@ -94,8 +101,12 @@ async function startLaunch(parts: JobParts, { jobId, generation }: LaunchInput):
     }
     const report = await launchOnMachine(parts, await jobRow(parts, jobId), generation);
     switch (report.state) {
-      case 'setup_failed':
-        return { kind: 'failed', exitCode: null, why: `Its machine could not begin it: ${report.why}` };
+      case 'setup_failed': {
+        const why = `Its machine could not begin it: ${report.why}`;
+        // What ran there before may run there again, once a disk is mounted or has room.
+        if (generation > 1) return { kind: 'interrupted', why, begun: false, stopped: false };
+        return { kind: 'failed', exitCode: null, why };
+      }
       case 'mismatch':
         return { kind: 'failed', exitCode: null, why: 'Its folder on the machine is that of another job.' };
       case 'absent':
@@ -120,6 +131,8 @@ async function endJob(parts: JobParts, jobId: string, end: JobEnd): Promise<{ re
     postgres.transaction(async (db) => {
       const job = await jobById(db, jobId);
       if (!job) throw new Failure('JobNotFound', { id: jobId });
+      // Two that end at once: the second one sees that the first has, and stops the machine.
+      await lockSlots(db, job.memberId);
       const { state, why: says, exitCode } = end;
       const first = await changeJob(db, job, { state, says, ...(exitCode !== null && { exitCode }) });
       await releaseLeases(db, jobId);

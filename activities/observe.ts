@@ -6,7 +6,7 @@ import { reaching } from '../clients/postgres.ts';
 import type { PlanInput, ReadAnswer } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Instance, InstanceQuery } from '../domain/instance.ts';
-import { isInstanceId } from '../domain/instance.ts';
+import { isInstanceId, targetOf } from '../domain/instance.ts';
 import { isEnded, jobIdOf, LAUNCHED } from '../domain/job.ts';
 import type { Plan, PlanDraft } from '../domain/plan.ts';
 import { leaseModeOf, planText } from '../domain/plan.ts';
@@ -88,12 +88,29 @@ async function seeInstances(
   const cloud = row?.settings.cloud;
   const ec2 = cloud ? clouds.of(cloud.region, cloud.profile) : clouds.home;
   const seen = await ec2.find(cloud ? { kind: 'one', ref: cloud.instanceId } : query, { signal });
-  const jobs = row ? await reaching(slotHolders(postgres.db, [row.id])) : [];
-  const launched = jobs.filter(({ state }) => LAUNCHED.includes(state)).map(({ id }) => id);
+  const launched =
+    query.kind === 'one'
+      ? await jobsOn(
+          postgres,
+          seen.map(({ id }) => targetOf(ec2.region, id)),
+        )
+      : [];
   return {
     seen,
     context: { region: ec2.region, agents: policy.agents, ...(launched.length > 0 && { jobs: launched }) },
   };
+}
+
+/** The jobs that run on these, by whatever name they were asked for. */
+async function jobsOn({ db }: Postgres, targets: readonly string[]): Promise<string[]> {
+  const members = await reaching(membersOnTargets(db, targets));
+  const jobs = await reaching(
+    slotHolders(
+      db,
+      members.map(({ id }) => id),
+    ),
+  );
+  return jobs.filter(({ state }) => LAUNCHED.includes(state)).map(({ id }) => id);
 }
 
 /** Ids are unambiguous; a name is a member's only when it is that of no instance, so it is not asked for here. */
@@ -124,13 +141,16 @@ async function isCovered({ db }: Postgres, { tenant, onBehalfOf }: PlanInput, dr
   );
 }
 
-/** The start of the machine of a job that was accepted, with a decision where that was needed, and has not ended. */
+/** The start of the machine, and the fetching of the artifacts, of a job that was accepted, with a decision where that was needed, and has not ended. */
 async function isCoveredByJob(db: Queries, { id, plan, approved }: TaskRow, draft: PlanDraft): Promise<boolean> {
   const job = await reaching(jobById(db, jobIdOf(id)));
-  if (!job || isEnded(job.state) || job.spec.start === 'never' || (plan?.guarded && approved !== true)) return false;
-  return draft.steps.every(
-    (step) => step.call === 'start_instance' && plan?.steps.some(({ target }) => target === step.target) === true,
+  if (!job || isEnded(job.state) || (plan?.guarded && approved !== true)) return false;
+  const onItsMachine = draft.steps.every(({ target }) => plan?.steps.some((step) => step.target === target) === true);
+  const starts = draft.steps.every(({ call }) => call === 'start_instance');
+  const fetches = draft.steps.every(
+    ({ call, args: { path } }) => call === 'get_file' && typeof path === 'string' && job.spec.artifacts.includes(path),
   );
+  return onItsMachine && ((starts && job.spec.start === 'if_stopped') || fetches);
 }
 
 /** Config may want a decision even on a read: then there is a plan to decide on, without a step. */

@@ -97,8 +97,8 @@ export type LaunchEnd =
   | { readonly kind: 'completed' }
   | { readonly kind: 'failed'; readonly exitCode: number | null; readonly why: string }
   | { readonly kind: 'cancelled' }
-  /** `stopped`: somebody asked Fermata to stop its machine. */
-  | { readonly kind: 'interrupted'; readonly why: string; readonly stopped: boolean }
+  /** `begun`: it may have run. `stopped`: somebody asked Fermata to stop its machine, or its machine may not be started. */
+  | { readonly kind: 'interrupted'; readonly why: string; readonly begun: boolean; readonly stopped: boolean }
   /** The machine is gone for good. */
   | { readonly kind: 'lost'; readonly why: string };
 
@@ -108,6 +108,9 @@ export type JobNext =
   | { readonly next: 'end'; readonly state: JobEndState; readonly why: string }
   /** `waits`: until somebody else has started the machine. */
   | { readonly next: 'resume'; readonly why: string; readonly waits: boolean };
+
+/** How often in a row it may be cut off within a minute of its launch, or not be begun by its machine. */
+export const MOST_TRIES = 30;
 
 /** More often than this in one job something else is wrong. */
 const MOST_GENERATIONS = 1_000;
@@ -126,13 +129,13 @@ export function nextOf(
     case 'failed':
       return { next: 'end', state: end.kind, why: end.why };
     case 'interrupted':
-      if (resume === 'never') {
+      if (end.begun && resume === 'never') {
         return { next: 'end', state: 'failed', why: `Interrupted, and not to be resumed: ${end.why}` };
       }
       if (generation >= MOST_GENERATIONS) {
         return { next: 'end', state: 'failed', why: `Given up after ${generation} launches: ${end.why}` };
       }
-      return { next: 'resume', why: end.why, waits: end.stopped && resume !== 'always' };
+      return { next: 'resume', why: end.why, waits: end.stopped && (resume !== 'always' || !end.begun) };
   }
 }
 

@@ -1,5 +1,6 @@
 // Registering, changing and reading members; what only a worker can see is asked for there.
 import { randomUUID } from 'node:crypto';
+import type { Queries } from '../clients/postgres.ts';
 import { reaching } from '../clients/postgres.ts';
 import type { InstanceLook, MemberTry } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
@@ -10,6 +11,7 @@ import type { MemberEventRow } from '../store/member-events.ts';
 import type { MemberRow, Taken } from '../store/members.ts';
 import { eventsOfMember, noteMember } from '../store/member-events.ts';
 import { observeMember } from '../store/member-observed.ts';
+import { slotHolders } from '../store/jobs.ts';
 import { findMember, insertMember, listMembers, updateMember } from '../store/members.ts';
 import type { Service } from './open.ts';
 
@@ -134,6 +136,7 @@ export async function changeMember(
 ): Promise<MemberRow> {
   return reaching(
     service.postgres.transaction(async (db) => {
+      await refuseMove(db, row, settings);
       const changed = await updateMember(db, row, settings);
       if (!changed) throw new Failure('MemberChanged', { name: row.settings.name });
       if ('taken' in changed) throw exists(changed.taken, changed.by);
@@ -141,6 +144,15 @@ export async function changeMember(
       return changed;
     }),
   );
+}
+
+/** A job is looked for where it was launched: elsewhere it would be launched again, beside itself. */
+async function refuseMove(db: Queries, { id, settings: before }: MemberRow, after: MemberSettings): Promise<void> {
+  const place = ({ host, port, username, jump, address }: MemberSettings) =>
+    JSON.stringify([host, port, username, jump, address]);
+  if (place(before) === place(after)) return;
+  const [job] = await slotHolders(db, [id]);
+  if (job) throw new Failure('MemberInUse', { name: before.name, holder: job.id });
 }
 
 /** Names of what differs; values may be nobody's business. */

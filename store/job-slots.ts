@@ -1,7 +1,7 @@
 // Slots: which job of a member may run now, and with it the lease on its machine.
 import { sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
-import { HOLDING } from '../domain/job.ts';
+import { HOLDING, LAUNCHED } from '../domain/job.ts';
 import { changeJob, findJobs, jobById, keepJob, queueOf, slotHolders } from './jobs.ts';
 import { takeLeases } from './leases.ts';
 import { memberById } from './members.ts';
@@ -17,7 +17,7 @@ export type Admission =
 export async function admitJob(db: Queries, id: string, runId: string): Promise<Admission> {
   const first = await jobById(db, id);
   if (!first) throw new Error(`job ${id} has no row`);
-  await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`jobs/${first.memberId}`}, 0))`);
+  await lockSlots(db, first.memberId);
   const job = (await jobById(db, id)) ?? first;
   if (job.cancelRequestedAt !== null) return { kind: 'over', state: 'cancelled', why: 'It was cancelled.' };
   const member = await memberById(db, job.memberId);
@@ -35,9 +35,14 @@ export async function admitJob(db: Queries, id: string, runId: string): Promise<
   const holder = await takeLeases(db, [{ target: member.target, mode: 'shared' }], { holder: id, runId, now: job.now });
   if (holder !== undefined) return waits(`It waits for its machine, which ${holder} uses alone.`, holder);
   await keepJob(db, id, { runId, yieldedTo: null });
-  if (job.state === 'queued' || job.state === 'interrupted')
+  if (!LAUNCHED.includes(job.state) && job.state !== 'starting')
     await changeJob(db, job, { state: 'starting', says: 'It has its slot and its machine.' });
   return { kind: 'admitted' };
+}
+
+/** Nobody else gives or takes slots of this member until the transaction ends. */
+export async function lockSlots(db: Queries, memberId: string): Promise<void> {
+  await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`jobs/${memberId}`}, 0))`);
 }
 
 /** Why no slot is free for a queued job, in words; undefined when it is its turn. */

@@ -58,6 +58,11 @@ export async function releaseLeases(db: Queries, holder: string): Promise<void> 
     from gone where m.target = gone.target`);
 }
 
+/** Gives back all that a workflow holds and did not use. */
+export async function dropLeases(db: Queries, holder: string): Promise<void> {
+  await db.delete(leases).where(eq(leases.holder, holder));
+}
+
 /** Frees the very lease that a dead holder left: the fence tells it from one taken since. */
 export async function freeLease(db: Queries, { target, holder, fence }: LeaseRow): Promise<void> {
   await db.delete(leases).where(and(eq(leases.target, target), eq(leases.holder, holder), eq(leases.fence, fence)));

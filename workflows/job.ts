@@ -5,7 +5,6 @@ import {
   continueAsNew,
   ParentClosePolicy,
   proxyActivities,
-  sleep,
   startChild,
   uuid4,
   workflowInfo,
@@ -13,12 +12,13 @@ import {
 import type { Activities } from '../activities/index.ts';
 import type { JobEnd, LaunchSeen, NewJobInput } from '../domain/activity.ts';
 import type { LaunchEnd } from '../domain/job.ts';
-import { nextOf } from '../domain/job.ts';
+import type { FailureType } from '../domain/failures.ts';
+import { MOST_TRIES, nextOf } from '../domain/job.ts';
 import type { TaskInput } from '../domain/task.ts';
 import { workflowIdOf } from '../domain/task.ts';
 import type { Words } from './job-words.ts';
 import { getMachine, listen } from './job-words.ts';
-import { attending, launching, looking } from './options.ts';
+import { attending, enduring, launching } from './options.ts';
 import { failureOf } from './start-machine.ts';
 
 export type RunJobInput = {
@@ -33,7 +33,7 @@ export type RunJobInput = {
 export async function runJob({ job, generation = 0, watching = false }: RunJobInput): Promise<JobEnd> {
   const words = listen(job.id);
   return CancellationScope.nonCancellable(async () => {
-    const { registerJob, endJob } = proxyActivities<Activities>(looking);
+    const { registerJob, endJob } = proxyActivities<Activities>(enduring);
     if (generation === 0) await registerJob(job);
     const end = await untilEnd(job, { generation, watching }, words);
     if (end.state === 'completed' && job.spec.artifacts.length > 0) await collect(job);
@@ -43,9 +43,9 @@ export async function runJob({ job, generation = 0, watching = false }: RunJobIn
   });
 }
 
-/** An interruption that comes so soon after the launch may come again. */
+/** What goes wrong so soon after the launch may go wrong again. */
 const SOON_MS = 60_000;
-const LONGEST_PAUSE_MS = 5 * 60_000;
+const LONGEST_PAUSE_MS = 15 * 60_000;
 
 interface Before {
   readonly generation: number;
@@ -53,25 +53,30 @@ interface Before {
 }
 
 async function untilEnd(job: NewJobInput, before: Before, words: Words): Promise<JobEnd> {
-  const { noteOfJob } = proxyActivities<Activities>(looking);
+  const { noteOfJob } = proxyActivities<Activities>(enduring);
   let { generation, watching } = before;
-  for (let quick = 0; ;) {
+  for (let tries = 0; ;) {
     const over = watching ? undefined : await getSlot(job, generation, words);
     if (over) return over;
-    const begunMs = Date.now();
-    const launch = watching ? await watch(job, generation) : await launchOnce(job, generation + 1, words);
+    const sinceMs = Date.now();
+    const { end, ...launch } = watching ? await watch(job, generation) : await launchOnce(job, generation + 1, words);
     watching = false;
     generation = launch.generation;
-    const next = nextOf(launch.end, { resume: job.spec.resume, generation });
+    tries = Date.now() - sinceMs < SOON_MS ? tries + 1 : 0;
+    const next = nextOf(end, { resume: job.spec.resume, generation });
     if (next.next === 'end') {
-      const exitCode = launch.end.kind === 'failed' ? launch.end.exitCode : launch.end.kind === 'completed' ? 0 : null;
+      const exitCode = end.kind === 'failed' ? end.exitCode : end.kind === 'completed' ? 0 : null;
       return { state: next.state, why: next.why, exitCode };
     }
+    if (launch.counts && tries >= MOST_TRIES) {
+      return { state: 'failed', why: `Given up after ${tries} tries in a row: ${next.why}`, exitCode: null };
+    }
+    const begun = end.kind === 'interrupted' && end.begun;
     const says = next.waits ? `${next.why} It goes on when somebody starts its machine again.` : next.why;
-    await noteOfJob({ jobId: job.id, says, interrupted: true });
+    await noteOfJob({ jobId: job.id, says, state: begun ? 'interrupted' : 'starting' });
     if (next.waits) await untilMachineRuns(job, generation);
-    quick = Date.now() - begunMs < SOON_MS ? quick + 1 : 0;
-    if (quick > 1) await sleep(Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** (quick - 1)));
+    // Whoever cancels it does not have to wait.
+    if (tries > 1) await condition(() => words.woken, Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** (tries - 1)));
     await renew(job, generation);
   }
 }
@@ -81,7 +86,7 @@ const ASK_AGAIN_MS = 5 * 60_000;
 
 /** Waits for its turn; the end when it is over before that. */
 async function getSlot(job: NewJobInput, generation: number, words: Words): Promise<JobEnd | undefined> {
-  const { admitToSlot, joinLines } = proxyActivities<Activities>(looking);
+  const { admitToSlot, joinLines } = proxyActivities<Activities>(enduring);
   const { firstExecutionRunId: runId, workflowId: asker } = workflowInfo();
   const since = new Date().toISOString();
   for (;;) {
@@ -99,26 +104,31 @@ async function getSlot(job: NewJobInput, generation: number, words: Words): Prom
 interface Launched {
   readonly generation: number;
   readonly end: LaunchEnd;
+  /** False for a machine that cannot be had now: it is asked for as long as the job is wanted. */
+  readonly counts: boolean;
 }
+
+/** Before these nothing was sent to the machine. */
+const NOT_SENT: readonly FailureType[] = ['SecretUnavailable', 'InvalidRequest'];
 
 /** One launch: the machine is made ready, the job is begun on it, and watched until it ends or is cut off. */
 async function launchOnce(job: NewJobInput, next: number, words: Words): Promise<Launched> {
   const jobId = job.id;
-  const none = await getMachine(job, words, () => untilMachineRuns(job, next - 1));
-  if (none) return { generation: next - 1, end: none };
+  const none = await getMachine(job, words);
+  if (none) return { generation: next - 1, end: none, counts: false };
   const { startLaunch } = proxyActivities<Activities>(launching);
   try {
     const seen: LaunchSeen = await startLaunch({ jobId, generation: next });
+    if (seen.kind === 'running') return await watch(job, seen.generation);
     // What did not come to run may never have come to the machine: the same number is tried again.
-    return seen.kind === 'running' ? await watch(job, seen.generation) : { generation: next - 1, end: seen };
+    return { generation: next - 1, end: seen, counts: true };
   } catch (error) {
     const { type, why } = failureOf(error);
-    // What cannot be reached now is tried again; what is refused would be refused again.
-    const passes = type === 'SshUnreachable' || type === 'MemberNotReady' || type === 'RemoteGarbled';
-    const end: LaunchEnd = passes
-      ? { kind: 'interrupted', why, stopped: false }
-      : { kind: 'failed', exitCode: null, why };
-    return { generation: next - 1, end };
+    if (NOT_SENT.includes(type)) {
+      return { generation: next - 1, end: { kind: 'failed', exitCode: null, why }, counts: true };
+    }
+    // It may have been begun, and only the machine knows.
+    return watch(job, next);
   }
 }
 
@@ -127,9 +137,14 @@ async function watch(job: NewJobInput, generation: number): Promise<Launched> {
   const { watchJob } = proxyActivities<Activities>(onWatchQueue());
   for (;;) {
     const seen = await watchJob({ jobId: job.id, generation });
-    if (seen.kind !== 'running') return { generation, end: seen };
-    await renew(job, generation, true);
+    if (seen.kind === 'running') await renew(job, generation, true);
+    else return { generation: wasBegun(seen) ? generation : generation - 1, end: seen, counts: true };
   }
+}
+
+/** A number that no machine has heard of is used for the next launch. */
+function wasBegun(end: LaunchEnd): boolean {
+  return end.kind !== 'interrupted' || end.begun;
 }
 
 function onWatchQueue() {
@@ -147,7 +162,7 @@ async function renew(job: NewJobInput, generation: number, watching = false): Pr
 }
 
 /** Fetches what it made as a task of its own; that it cannot be fetched does not make the job a failure. */
-async function collect({ id, tenant, memberId, spec }: NewJobInput): Promise<void> {
+async function collect({ id, tenant, memberId, spec, taskId: onBehalfOf }: NewJobInput): Promise<void> {
   const taskId = uuid4();
   const task = await startTask(taskId, {
     operation: 'receive_files',
@@ -155,13 +170,14 @@ async function collect({ id, tenant, memberId, spec }: NewJobInput): Promise<voi
     params: { member: memberId, paths: [...spec.artifacts], start: 'never' },
     tenant,
     requestedBy: 'policy/artifacts',
+    onBehalfOf,
     submittedAt: new Date().toISOString(),
   });
   const trouble = await task.result().then(
     () => undefined,
     (error: unknown) => failureOf(error).why,
   );
-  const { noteArtifacts } = proxyActivities<Activities>(looking);
+  const { noteArtifacts } = proxyActivities<Activities>(enduring);
   const says = trouble === undefined ? 'Its artifacts are fetched.' : `Its artifacts could not be fetched: ${trouble}`;
   await noteArtifacts({ jobId: id, taskId, says });
 }

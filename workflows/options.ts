@@ -92,6 +92,13 @@ export const guarding: ActivityOptions = {
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
 };
 
+/** What a job must do to go on, however long PostgreSQL or the cloud is away. */
+export const enduring: ActivityOptions = {
+  startToCloseTimeout: '30s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+};
+
 /** Beginning a launch on a machine that was ready a moment ago; when it does not answer for long, it is asked for anew. */
 export const launching: ActivityOptions = { ...reaching, scheduleToCloseTimeout: '10m' };
 

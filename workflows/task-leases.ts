@@ -44,8 +44,9 @@ async function makeWay({ id: taskId, plan }: Task, targets: readonly string[]): 
   const stopped = targets.filter(onlyStopped);
   if (stopped.length === 0 || steps.some(({ args }) => args.spare_jobs === true)) return false;
   const { yieldJobs } = proxyActivities<Activities>({ ...guarding, taskQueue: `${workflowInfo().taskQueue}-watch` });
-  const force = plan?.guarded !== undefined && steps.every(({ args }) => args.force === true);
-  return (await yieldJobs({ taskId, targets: stopped, force })).yielded;
+  // Those that the plan named, and no other that began since.
+  const forced = steps.every(({ args }) => args.force === true) ? (plan?.guarded ?? []) : [];
+  return (await yieldJobs({ taskId, targets: stopped, forced })).yielded;
 }
 
 /** Freeing dead leases and standing in line only help; when they cannot be had now, asking goes on all the same. */

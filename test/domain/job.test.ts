@@ -13,7 +13,7 @@ import {
 } from '../../domain/job.ts';
 
 const failed: LaunchEnd = { kind: 'failed', exitCode: 7, why: 'no retry is left' };
-const cut: LaunchEnd = { kind: 'interrupted', why: 'booted again', stopped: false };
+const cut: LaunchEnd = { kind: 'interrupted', why: 'booted again', begun: true, stopped: false };
 const stopped: LaunchEnd = { ...cut, stopped: true };
 const ends = (state: JobEndState, why: string): JobNext => ({ next: 'end', state, why });
 const resumes = (waits: boolean): JobNext => ({ next: 'resume', why: 'booted again', waits });
@@ -29,6 +29,8 @@ test.each<[LaunchEnd, JobSpec['resume'], number, JobNext]>([
   [stopped, 'never', 1, ends('failed', 'Interrupted, and not to be resumed: booted again')],
   [stopped, 'onInterruption', 1, resumes(true)],
   [stopped, 'always', 1, resumes(false)],
+  [{ ...cut, begun: false }, 'never', 1, resumes(false)],
+  [{ ...stopped, begun: false }, 'always', 1, resumes(true)],
   [cut, 'always', 1_000, ends('failed', 'Given up after 1000 launches: booted again')],
 ])('%j with resume %s after %i launches', (end, resume, generation, next) => {
   expect(nextOf(end, { resume, generation })).toEqual(next);

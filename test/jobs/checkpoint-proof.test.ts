@@ -1,5 +1,5 @@
 // Stopping a machine under a job: only after a fresh checkpoint, by whomever; else it is refused, or somebody decides.
-import { utimesSync } from 'node:fs';
+import { existsSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { homeOf } from '../kit/hosts.ts';
@@ -100,7 +100,12 @@ test('a job without a checkpoint: refused; forced, it waits for a decision and s
 }, 180_000);
 
 test('a stop that is cancelled after the job gave way: the job holds its machine again', async () => {
-  const { id, instanceId } = await counting('spared', { max_age_s: 600 }, countingJob('spared', STEPS));
+  const { id, instanceId, path } = await counting(
+    'spared',
+    { max_age_s: 600 },
+    countingJob('spared', STEPS, { every: 35 }),
+  );
+  await until('it has a checkpoint', () => existsSync(path));
   await system.cloud.fault({ action: 'StopInstances', kind: 'throttle', times: 1_000 });
   const task = await system.api.submit('stop_instance', { instance_id: instanceId });
   await until('it gives way', async () =>

@@ -50,7 +50,8 @@ function month() {
   const watchJob = async (): Promise<LaunchSeen> => {
     counts.watches += 1;
     if (counts.watches >= HOURS) return { kind: 'completed' };
-    if (counts.watches % REBOOT_EVERY_H === 0) return { kind: 'interrupted', why: 'booted again', stopped: false };
+    if (counts.watches % REBOOT_EVERY_H === 0)
+      return { kind: 'interrupted', why: 'booted again', begun: true, stopped: false };
     return { kind: 'running', generation: counts.launches };
   };
   const activities: Omit<JobActivities, 'cancelJob' | 'noteArtifacts' | 'awaitJobMachine' | 'watchJob'> &
