@@ -2,8 +2,10 @@
 import { reaching } from '../clients/postgres.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Policy } from '../domain/policy.ts';
-import { forgetGuard, guardsDue, hasGuard } from '../store/guards.ts';
+import { GUARD_STEP } from '../domain/ready.ts';
+import { guardsDue } from '../store/guards.ts';
 import type { MemberRow } from '../store/members.ts';
+import { dropReadyRuns, readyRunsOf } from '../store/ready-runs.ts';
 import { callMember } from './call-member.ts';
 import { heartbeating } from './heartbeating.ts';
 import type { MemberParts } from './member-access.ts';
@@ -51,7 +53,7 @@ async function tend(parts: MemberParts & { readonly policy: Policy }): Promise<G
     // None outlives the boot that it was put on in.
     const gone = unwanted && row.state !== 'running' && row.state !== 'pending';
     if (!gone && !(await tell(parts, row.id, unwanted ? DISARM : TOUCH))) return;
-    if (unwanted) await reaching(forgetGuard(db, row.id));
+    if (unwanted) await reaching(dropReadyRuns(db, row.id, [GUARD_STEP]));
     if (unwanted) disarmed += 1;
     else touched += 1;
   });
@@ -63,7 +65,8 @@ async function tend(parts: MemberParts & { readonly policy: Policy }): Promise<G
  * machine down in its time.
  */
 export async function takeOffGuard(parts: MemberParts, row: MemberRow): Promise<boolean> {
-  if (!(await reaching(hasGuard(parts.postgres.db, row.id)))) return true;
+  const runs = await reaching(readyRunsOf(parts.postgres.db, row.id));
+  if (!runs.some(({ name }) => name === GUARD_STEP)) return true;
   const { state } = await lookAt(parts, row, AbortSignal.timeout(CALL_MS)).catch(() => row);
   return state === 'stopped' || state === 'terminated' || tell(parts, row.id, DISARM);
 }

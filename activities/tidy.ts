@@ -2,6 +2,7 @@
 import { reaching } from '../clients/postgres.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Policy } from '../domain/policy.ts';
+import { GUARD_STEP } from '../domain/ready.ts';
 import type { ReadyRunRow } from '../store/ready-runs.ts';
 import { dropReadyRuns, readyRunsOf } from '../store/ready-runs.ts';
 import { callMember } from './call-member.ts';
@@ -68,7 +69,8 @@ async function removeFormer(parts: TidyParts, memberId: string): Promise<void> {
   const kept = runs.filter(isCurrent).map(({ name }) => name);
   if (kept.length === runs.length) return;
   await call(parts, memberId, keepVariablesCommand(parts.scripts.ready, kept));
-  const gone = runs.map(({ name }) => name).filter((name) => !steps.has(name));
+  // A switch is known until it is off: `tendGuards` sees to that.
+  const gone = runs.map(({ name }) => name).filter((name) => !steps.has(name) && name !== GUARD_STEP);
   await reaching(dropReadyRuns(db, memberId, gone));
 }
 

@@ -22,18 +22,3 @@ export async function guardsDue(
     .orderBy(asc(unwanted), sql`${members.probedAt} asc nulls first`)
     .limit(limit);
 }
-
-/** True when a switch was ever put on this member, and not taken off since. */
-export async function hasGuard(db: Queries, memberId: string): Promise<boolean> {
-  const rows = await db.select({ name: readyRuns.name }).from(readyRuns).where(guardOf(memberId));
-  return rows.length > 0;
-}
-
-/** Notes that a member has no switch, so that its ready step is due again where one is wanted. */
-export async function forgetGuard(db: Queries, memberId: string): Promise<void> {
-  await db.delete(readyRuns).where(guardOf(memberId));
-}
-
-function guardOf(memberId: string) {
-  return and(eq(readyRuns.memberId, memberId), eq(readyRuns.name, GUARD_STEP));
-}

@@ -135,6 +135,7 @@ test('a switch hears of its controller while the sweep is paused, and goes with 
   expect(armed()).toEqual([true, true, true]);
   await system.temporal.schedule.getHandle(sweepScheduleId(system.taskQueue)).pause();
   await system.api.call('PATCH', '/api/v1/members/api-gateway-2', { cloud_guard_min: null });
+  await run(system, 'api-gateway-2', 'true');
   const { body } = await system.api.call('DELETE', '/api/v1/members/api-gateway-3?stop=false');
   const removal = String(Reflect.get(Object(body), 'task_id'));
   expect(await ended(system, removal)).toMatchObject({ status: 'COMPLETED' });
