@@ -74,6 +74,7 @@ const no = ({ type, why }: Refusal): Round => ({ answer: { ok: false, type, why 
 
 /** The same for a machine that runs: what its steps brought is still to be renewed. `noted`: an event says why. */
 async function notNow(memberId: string, refused: Refusal, noted: boolean): Promise<Round> {
+  if (!patched('next-renewal')) return no(refused);
   const { nextRenewal } = proxyActivities<Activities>(looking);
   try {
     const { renewAt } = await nextRenewal({ memberId, why: noted ? null : refused.why });
@@ -99,7 +100,7 @@ async function makeReady(memberId: string, wishes: readonly ReadyWish[]): Promis
     const { reachMember, tidyMember } = proxyActivities<Activities>(reaching);
     const { performReadyStep } = proxyActivities<Activities>(watching);
     const { bootId } = await reachMember({ memberId });
-    await tidyMember({ memberId, bootId });
+    if (patched('tidy-member')) await tidyMember({ memberId, bootId });
     const provision = wishes.some((wish) => wish.provision?.length === 0)
       ? []
       : wishes.flatMap((wish) => wish.provision ?? []);
