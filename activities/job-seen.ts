@@ -68,6 +68,17 @@ function interruptionWords(job: JobRow, { bootId, signal }: JobStatus): string {
   return signal === null ? 'Its machine was booted again.' : `Its runner was ended by ${signal}.`;
 }
 
+/**
+ * When the first of its attempts began, which is what makes the next launch a resumption. No launch needs to have been
+ * seen running for that: one may be over, or cut off, at the first look. Null when none began.
+ */
+export function firstBegan(job: JobRow, report: JobReport): Date | null {
+  if (job.startedAt !== null || !('attempts' in report) || report.attempt === 0) return job.startedAt;
+  // The first attempt of a launch is in its state, not in its attempts, until it has ended.
+  const began = Date.parse(report.attempts[0]?.startedAt ?? report.updatedAt);
+  return new Date(Math.max(began, job.createdAt.getTime()));
+}
+
 /** Keeps what was seen, and notes when the job came to another state by it. */
 export async function keepSeen(parts: JobParts, job: JobNow, look: JobLook, held: string | undefined): Promise<void> {
   const { db } = parts.postgres;
@@ -85,6 +96,7 @@ export async function keepSeen(parts: JobParts, job: JobNow, look: JobLook, held
       ...(status && {
         generation: Math.max(job.generation, status.generation),
         attempt: status.attempt,
+        startedAt: firstBegan(job, status),
         attempts: mergedAttempts(job.attempts, status.attempts),
         commandAlive: status.commandAlive,
         exitCode: status.exitCode ?? job.exitCode,

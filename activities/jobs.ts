@@ -15,6 +15,7 @@ import { memberById } from '../store/members.ts';
 import { heartbeating } from './heartbeating.ts';
 import type { JobParts } from './job-machine.ts';
 import { endOfMachine, jobRow, launchOnMachine, lookAtJob } from './job-machine.ts';
+import { firstBegan } from './job-seen.ts';
 import { awaitMachine, watchLaunch } from './job-watch.ts';
 import { atEdge } from './members.ts';
 
@@ -88,12 +89,14 @@ async function startLaunch(parts: JobParts, { jobId, generation }: LaunchInput):
   if (job.cancelRequestedAt !== null && job.generation < generation) return { kind: 'cancelled' };
   try {
     if (job.generation < generation) {
-      const wiped = job.generation > 0 && (await lookAtJob(parts, job)).job.state === 'absent';
+      const before = job.generation > 0 ? (await lookAtJob(parts, job)).job : undefined;
+      const wiped = before?.state === 'absent';
       await reaching(
         keepJob(db, jobId, {
           generation,
           attempt: 0,
           runnerLost: false,
+          ...(before && { startedAt: firstBegan(job, before) }),
           retriesBefore: job.retriesBefore + Math.max(0, job.attempt - 1) + (job.runnerLost ? 1 : 0),
           ...(wiped && { logBase: await endOfLog(db, jobId) }),
         }),

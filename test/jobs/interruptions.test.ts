@@ -102,8 +102,9 @@ test('kill -9 of the worker that watches it: another one watches on, and nothing
   await goesOn(id, instanceId, 'watched', 1);
 }, 180_000);
 
-test('TERM to its runner is an interruption: no retry is used', async () => {
+test('TERM to its runner is an interruption: no retry is used, and it is resumed though nobody saw it run', async () => {
   const { id, instanceId } = await counting('termed');
+  await system.db.query('update jobs set started_at = null where id = $1', [id]);
   process.kill(runnerOf(instanceId, id), 'SIGTERM');
   await jobIs(system, id, ['interrupted', 'starting', 'running']);
   await goesOn(id, instanceId, 'termed', 2);

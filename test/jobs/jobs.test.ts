@@ -38,7 +38,12 @@ test('a failure is tried again with the restart command, and counts', async () =
 
 test('a job whose exit code says that no retry helps has failed', async () => {
   const id = await startJob(system, 'gpu-train-01', 'exit 64', { no_retry_exit_codes: [64] });
-  expect(await jobEnds(system, id)).toMatchObject({ status: 'failed', exit_code: 64, retries: 0 });
+  expect(await jobEnds(system, id)).toMatchObject({
+    status: 'failed',
+    exit_code: 64,
+    retries: 0,
+    started: expect.any(String),
+  });
 }, 120_000);
 
 test('what cannot be begun has failed, and says why', async () => {
