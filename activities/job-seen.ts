@@ -122,21 +122,21 @@ export async function keepSeen(parts: JobParts, job: JobNow, look: JobLook, held
 }
 
 function changeBy(job: JobNow, status: JobStatus, { gpuOrphans, gpuHeldMib }: JobLook) {
+  // A machine that answers again takes back the words that it does not.
+  const told = job.state === status.state && !job.reason?.startsWith(UNREACHABLE);
   switch (status.state) {
     case 'running':
-      if (job.state === 'running' && job.attempt === status.attempt) return undefined;
+      if (told && job.attempt === status.attempt) return undefined;
       if (status.attempt === 0) return undefined;
       return { state: 'running' as const, says: runningWords(job, status) };
     case 'retrying': {
-      if (job.state === 'retrying' && job.attempt === status.attempt) return undefined;
+      if (told && job.attempt === status.attempt) return undefined;
       const held = gpuOrphans.length > 0 ? ` ${gpuHeldMib ?? '?'} MiB of GPU memory are still held.` : '';
       const says = `Attempt ${status.attempt} ended with exit code ${status.exitCode ?? 'unknown'}; it will be tried again.${held}`;
       return { state: 'retrying' as const, says, detail: { exit_code: status.exitCode } };
     }
     case 'checkpointing':
-      return job.state === 'checkpointing'
-        ? undefined
-        : { state: 'checkpointing' as const, says: 'It was asked for a checkpoint.' };
+      return told ? undefined : { state: 'checkpointing' as const, says: 'It was asked for a checkpoint.' };
     case 'unknown':
       if (!status.commandAlive || job.commandAlive !== true || job.state !== 'running') return undefined;
       return job.reason === ORPHANED ? undefined : { state: 'running' as const, says: ORPHANED };
@@ -145,6 +145,8 @@ function changeBy(job: JobNow, status: JobStatus, { gpuOrphans, gpuHeldMib }: Jo
   }
 }
 
+/** How the reason begins of a job whose machine was lost from sight. */
+export const UNREACHABLE = 'Its machine does not answer';
 const ORPHANED = 'Its runner was ended from outside; its command runs on, and nobody would try it again.';
 
 function runningWords(job: JobNow, { attempt, generation, asked }: JobStatus): string {

@@ -15,7 +15,7 @@ import type { LogShipper } from './job-log.ts';
 import { openShipper } from './job-log.ts';
 import type { JobParts } from './job-machine.ts';
 import { askJob, endOfMachine, jobRow, lookAtJob } from './job-machine.ts';
-import { endSeen, keepSeen } from './job-seen.ts';
+import { endSeen, keepSeen, UNREACHABLE } from './job-seen.ts';
 import { instanceOfMember, memberRow } from './member-access.ts';
 import { forgetGiven } from './sent-secrets.ts';
 
@@ -130,7 +130,7 @@ const NOTE_AFTER = 3;
 async function noteUnreachable(parts: JobParts, job: JobNow, error: unknown, failures: number): Promise<void> {
   if (failures !== NOTE_AFTER) return;
   const why = error instanceof Error ? error.message : String(error);
-  const says = `Its machine does not answer, so it is not known how it is: ${why}`;
+  const says = `${UNREACHABLE}, so it is not known how it is: ${why}`;
   await reaching(changeJob(parts.postgres.db, job, { state: job.state, says }));
 }
 

@@ -110,3 +110,22 @@ test('TERM to its runner is an interruption: no retry is used, and it is resumed
   await goesOn(id, instanceId, 'termed', 2);
   expect(await jobNow(system, id)).toMatchObject({ retries: 0 });
 }, 180_000);
+
+test('a machine that does not answer for a while is why, and is so no longer when it answers again', async () => {
+  await system.cloud.make('unheard');
+  await register(system, 'unheard');
+  const id = await startJob(system, 'unheard', 'sleep 600');
+  await jobIs(system, id, ['running']);
+  const says = (what: string) => until(what, async () => (await jobNow(system, id)).reason?.startsWith(what), 60_000);
+  // A link that is open stays as it is; at another port it is made anew.
+  const move = (by: number) =>
+    system.db.query(
+      `update members set settings = jsonb_set(settings, '{port}', to_jsonb((settings->>'port')::int + $1))
+       where settings->>'name' = 'unheard'`,
+      [by],
+    );
+  await move(1);
+  await says('Its machine does not answer');
+  await move(-1);
+  await says('It runs: attempt 1.');
+}, 180_000);
