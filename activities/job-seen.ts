@@ -1,7 +1,7 @@
 // What a look at a job on its machine means: for its row, its state, and whether its launch has ended.
 import { reaching } from '../clients/postgres.ts';
-import type { LaunchEnd } from '../domain/job.ts';
-import { mergedAttempts } from '../domain/job.ts';
+import type { JobAttempt, LaunchEnd } from '../domain/job.ts';
+import { mergedAttempts, withOpenAttempt } from '../domain/job.ts';
 import type { JobNow, JobRow } from '../store/jobs.ts';
 import { changeJob, keepJob } from '../store/jobs.ts';
 import type { JobParts } from './job-machine.ts';
@@ -69,14 +69,24 @@ function interruptionWords(job: JobRow, { bootId, signal }: JobStatus): string {
 }
 
 /**
- * When the first of its attempts began, which is what makes the next launch a resumption. No launch needs to have been
- * seen running for that: one may be over, or cut off, at the first look. Null when none began.
+ * What a report adds to the attempts of a job, and when the first of them began, which makes the next launch a
+ * resumption. No launch needs to have been seen running for that: one may be over, or cut off, at the first look.
  */
-export function firstBegan(job: JobRow, report: JobReport): Date | null {
-  if (job.startedAt !== null || !('attempts' in report) || report.attempt === 0) return job.startedAt;
-  // The first attempt of a launch is in its state, not in its attempts, until it has ended.
-  const began = Date.parse(report.attempts[0]?.startedAt ?? report.updatedAt);
-  return new Date(Math.max(began, job.createdAt.getTime()));
+export function attemptsSeen(job: JobNow, report: JobStatus): Pick<JobRow, 'attempts' | 'startedAt'> {
+  const open = openAttempt(job, report);
+  const attempts = mergedAttempts(open ? withOpenAttempt(job.attempts, open) : job.attempts, report.attempts);
+  const began = attempts[0] && new Date(Math.max(Date.parse(attempts[0].startedAt), job.createdAt.getTime()));
+  return { attempts, startedAt: job.startedAt ?? began ?? null };
+}
+
+/** The attempt that runs, or that was cut off with its runner: a report has only the ends that a runner saw. */
+function openAttempt({ now }: JobNow, report: JobStatus): JobAttempt | undefined {
+  const { generation, attempt, attempts, updatedAt: startedAt, heartbeatAgeSeconds: ageS } = report;
+  if (attempt === 0) return undefined;
+  if (attempts.some((one) => one.generation === generation && one.attempt === attempt)) return undefined;
+  const aliveMs = report.commandAlive ? now.getTime() : ageS === null ? 0 : now.getTime() - ageS * 1000;
+  const endedAt = new Date(Math.max(aliveMs, Date.parse(startedAt))).toISOString();
+  return { generation, attempt, exitCode: report.state === 'unknown' ? report.exitCode : null, startedAt, endedAt };
 }
 
 /** Keeps what was seen, and notes when the job came to another state by it. */
@@ -96,8 +106,7 @@ export async function keepSeen(parts: JobParts, job: JobNow, look: JobLook, held
       ...(status && {
         generation: Math.max(job.generation, status.generation),
         attempt: status.attempt,
-        startedAt: firstBegan(job, status),
-        attempts: mergedAttempts(job.attempts, status.attempts),
+        ...attemptsSeen(job, status),
         commandAlive: status.commandAlive,
         exitCode: status.exitCode ?? job.exitCode,
         logBytes: job.logBase + status.logSize,

@@ -15,7 +15,7 @@ import { memberById } from '../store/members.ts';
 import { heartbeating } from './heartbeating.ts';
 import type { JobParts } from './job-machine.ts';
 import { endOfMachine, jobRow, launchOnMachine, lookAtJob } from './job-machine.ts';
-import { firstBegan } from './job-seen.ts';
+import { attemptsSeen } from './job-seen.ts';
 import { awaitMachine, watchLaunch } from './job-watch.ts';
 import { atEdge } from './members.ts';
 
@@ -96,7 +96,7 @@ async function startLaunch(parts: JobParts, { jobId, generation }: LaunchInput):
           generation,
           attempt: 0,
           runnerLost: false,
-          ...(before && { startedAt: firstBegan(job, before) }),
+          ...(before && 'attempts' in before && attemptsSeen(job, before)),
           retriesBefore: job.retriesBefore + Math.max(0, job.attempt - 1) + (job.runnerLost ? 1 : 0),
           ...(wiped && { logBase: await endOfLog(db, jobId) }),
         }),

@@ -1,5 +1,5 @@
 // Jobs in the form in which callers get them: snake_case, and how old what was seen is.
-import { isEnded } from '../domain/job.ts';
+import { attemptsOver, isEnded } from '../domain/job.ts';
 import type { JobEventRow, JobRow, JobSeen, JobState } from '../service/jobs.ts';
 
 const iso = (at: Date | null) => at?.toISOString() ?? null;
@@ -58,7 +58,7 @@ export function jobOf(seen: JobSeen) {
     resume: spec.resume,
     on_finish: spec.onFinish,
     depends_on: spec.dependsOn,
-    attempts: row.attempts.map(({ generation, attempt, exitCode, startedAt, endedAt }) => ({
+    attempts: attemptsOver(row).map(({ generation, attempt, exitCode, startedAt, endedAt }) => ({
       launch: generation,
       attempt,
       exit_code: exitCode,

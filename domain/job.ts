@@ -80,7 +80,7 @@ export type JobSpec = {
   readonly labels: Readonly<Record<string, string>>;
 };
 
-/** One run of the command. */
+/** One run of the command, also the one that runs: then it ended when it was last seen to live. */
 export type JobAttempt = {
   /** Counts the launches: one more after each interruption. */
   readonly generation: number;
@@ -149,6 +149,37 @@ export function stopsAfter(onFinish: JobSpec['onFinish'], state: JobEndState): b
 export function ranSeconds(attempts: readonly JobAttempt[]): number {
   const ms = attempts.map(({ startedAt, endedAt }) => Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)));
   return ms.reduce((sum, one) => sum + one, 0) / 1000;
+}
+
+/**
+ * The attempts known so far with one laid over them of which nobody has seen the end: it lasted at least for as long as
+ * it was ever seen to.
+ */
+export function withOpenAttempt(known: readonly JobAttempt[], open: JobAttempt): JobAttempt[] {
+  const seen = known.filter(({ generation, attempt }) => generation === open.generation && attempt === open.attempt);
+  // Times of reports are all written alike, so their order is that of their letters.
+  const [startedAt = open.startedAt] = [...seen, open].map((one) => one.startedAt).sort();
+  const endedAt =
+    [...seen, open]
+      .map((one) => one.endedAt)
+      .sort()
+      .at(-1) ?? open.endedAt;
+  return mergedAttempts(known, [{ ...open, startedAt, endedAt, exitCode: open.exitCode ?? seen[0]?.exitCode ?? null }]);
+}
+
+/** Its attempts that are over, as far as is known: without the one that runs. */
+export function attemptsOver({ state, generation, attempt, attempts }: AttemptsNow): JobAttempt[] {
+  const runs = state === 'starting' || state === 'running' || state === 'checkpointing';
+  return attempts.filter(
+    (one) => !runs || one.exitCode !== null || one.generation !== generation || one.attempt !== attempt,
+  );
+}
+
+interface AttemptsNow {
+  readonly state: JobState;
+  readonly generation: number;
+  readonly attempt: number;
+  readonly attempts: readonly JobAttempt[];
 }
 
 /** The attempts known so far with those of a newer report laid over them, in their order. */

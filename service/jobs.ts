@@ -25,7 +25,7 @@ export interface JobSeen {
   /** 0 for the next one; null when it does not wait. */
   readonly queuePosition: number | null;
   readonly logTail: string;
-  /** What its attempts that ended cost at the price of its machine now; null when no price is known. */
+  /** What its attempts cost so far, the one that runs to when it was last seen to, at the price of its machine now; null when no price is known. */
   readonly costUsd: number | null;
   readonly artifacts: readonly Artifact[];
 }

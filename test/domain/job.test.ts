@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { JobAttempt, JobEndState, JobNext, JobSpec, LaunchEnd } from '../../domain/job.ts';
 import {
+  attemptsOver,
   isEnded,
   isJobId,
   JOB_STATES,
@@ -10,6 +11,7 @@ import {
   nextOf,
   ranSeconds,
   stopsAfter,
+  withOpenAttempt,
 } from '../../domain/job.ts';
 
 const failed: LaunchEnd = { kind: 'failed', exitCode: 7, why: 'no retry is left' };
@@ -63,6 +65,24 @@ test('attempts are known once each, in their order, whatever reports overlap', (
   ]);
   const many = Array.from({ length: 300 }, (_, index) => attempt(index + 1, 1));
   expect(mergedAttempts(many, [])).toEqual(many.slice(100));
+});
+
+test('an attempt of which nobody saw the end lasted for as long as it was seen to, and is told when it is over', () => {
+  const from = (startedAt: string, endedAt: string) => ({ ...attempt(1, 2, null), startedAt, endedAt });
+  const looks = [
+    from('2026-01-01T00:02:00.000Z', '2026-01-01T00:02:10.000Z'),
+    from('2026-01-01T00:02:00.000Z', '2026-01-01T00:03:10.000Z'),
+    // Of a checkpoint that was being made when its runner ended, and of a heartbeat older than the last look.
+    from('2026-01-01T00:02:30.000Z', '2026-01-01T00:03:00.000Z'),
+  ];
+  const attempts = looks.reduce<readonly JobAttempt[]>(withOpenAttempt, [attempt(1, 1)]);
+  expect(attempts).toEqual([attempt(1, 1), from('2026-01-01T00:02:00.000Z', '2026-01-01T00:03:10.000Z')]);
+  expect(ranSeconds(attempts)).toBe(160);
+  const now = { state: 'running', generation: 1, attempt: 2, attempts } as const;
+  expect(attemptsOver(now)).toEqual([attempt(1, 1)]);
+  expect(attemptsOver({ ...now, state: 'interrupted' })).toEqual(attempts);
+  expect(attemptsOver({ ...now, generation: 2, attempt: 1 })).toEqual(attempts);
+  expect(mergedAttempts(attempts, [attempt(1, 2, 3)])).toEqual([attempt(1, 1), attempt(1, 2, 3)]);
 });
 
 test('the time of attempts adds up, and a clock that was set back takes nothing away', () => {

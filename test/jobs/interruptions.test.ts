@@ -31,10 +31,13 @@ async function counting(name: string, moreAt: (home: string) => Readonly<Record<
   return { id, instanceId };
 }
 
+function fileOf(instanceId: string, id: string, file: string): string {
+  return readFileSync(join(homeOf(system, instanceId), '.fermata', 'jobs', id, file), 'utf8');
+}
+
 /** Its pid on the machine. */
 function runnerOf(instanceId: string, id: string): number {
-  const file = join(homeOf(system, instanceId), '.fermata', 'jobs', id, 'g1', 'pid');
-  return Number(readFileSync(file, 'utf8').split(' ')[0]);
+  return Number(fileOf(instanceId, id, 'g1/pid').split(' ')[0]);
 }
 
 async function goesOn(id: string, instanceId: string, name: string, launches: number): Promise<void> {
@@ -56,9 +59,15 @@ test('a reboot in mid-run resumes on the next boot, and uses no retry', async ()
 }, 180_000);
 
 test('a stop from outside, as when the cloud takes a machine back: it is started again, and the job goes on', async () => {
-  const { id, instanceId } = await counting('taken');
+  const { id, instanceId } = await counting('taken', () => ({ timeout_s: 900 }));
+  const costs = async () => Number((await jobNow(system, id))['cost_usd']) > 0;
+  await until('the attempt that runs costs something', costs);
+  expect(await jobNow(system, id)).toMatchObject({ status: 'running', attempts: [] });
   await system.cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [instanceId] }));
   await goesOn(id, instanceId, 'taken', 2);
+  expect((await jobNow(system, id)).attempts).toMatchObject([{ launch: 1 }, { launch: 2, exit_code: 0 }]);
+  // What the attempt that was lost took is not left for the next one.
+  expect(Number(/timeout_s='(\d+)'/.exec(fileOf(instanceId, id, 'g2/settings'))?.[1])).toBeLessThan(900);
   expect(system.cloud.effects('StartInstances').flatMap(({ instance_ids: ids }) => ids)).toContain(instanceId);
 }, 180_000);
 
