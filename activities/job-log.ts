@@ -10,7 +10,7 @@ import type { JobParts } from './job-machine.ts';
 import { logOnMachine } from './job-machine.ts';
 import { memberRow } from './member-access.ts';
 import { secretsOn } from './member-secrets.ts';
-import { givenTo, readSecrets } from './sent-secrets.ts';
+import { givenTo, isPrinted, knowsLaunches, readSecrets } from './sent-secrets.ts';
 
 export interface LogShipper {
   /**
@@ -33,7 +33,7 @@ export function openShipper(parts: JobParts): LogShipper {
       // Anew each time, because ready steps renew what they bring.
       const mask = own && (await maskFor(parts, job, own));
       if (!mask)
-        return { held: 'Its log is not carried on, because a secret to hide in it cannot be read.', more: false };
+        return { held: 'Its log is not carried on, because a secret to hide in it is not known.', more: false };
       for (let piece = 0; piece < PIECES_AT_ONCE; piece += 1) {
         if (!(await shipPiece(parts, job, mask, last))) return { more: false };
       }
@@ -42,20 +42,24 @@ export function openShipper(parts: JobParts): LogShipper {
   };
 }
 
-/** Undefined when one cannot be read. */
+/** Undefined when one cannot be read. What a command printed cannot be read again: it is what was remembered. */
 async function ownSecrets(parts: JobParts, job: JobRow): Promise<readonly string[] | undefined> {
+  const lasting = Object.entries(job.spec.secrets).filter(([, ref]) => !('command' in ref));
   try {
-    return [...Object.values(await readSecrets(parts, job.spec.secrets)), ...givenTo(job.id)];
+    return Object.values(await readSecrets(parts, Object.fromEntries(lasting)));
   } catch (error) {
     if (error instanceof Failure && error.type === 'SecretUnavailable') return undefined;
     throw error;
   }
 }
 
-/** Undefined when the machine may have a secret that is not known: closed by default. */
-async function maskFor(parts: JobParts, { memberId }: JobRow, own: readonly string[]): Promise<Mask | undefined> {
-  const { values, complete } = await secretsOn(parts, await memberRow(parts, memberId), 'run');
-  return complete ? maskOf([...own, ...values]) : undefined;
+/** Undefined when the machine may have a secret that is not known to this worker: closed by default. */
+async function maskFor(parts: JobParts, job: JobRow, own: readonly string[]): Promise<Mask | undefined> {
+  const { id, memberId, generation, spec } = job;
+  const { values, complete, commands } = await secretsOn(parts, await memberRow(parts, memberId), 'leave');
+  const changing = commands || isPrinted(spec.secrets);
+  if (!complete || (changing && !knowsLaunches(id, generation))) return undefined;
+  return maskOf([...own, ...givenTo(id), ...values]);
 }
 
 /** True when there may be more. */

@@ -12,13 +12,14 @@ import { jobById } from '../store/jobs.ts';
 import { callMember } from './call-member.ts';
 import type { JobCalls } from './job-calls.ts';
 import { instanceOfMember, lookAt, memberRow } from './member-access.ts';
+import { secretsOn } from './member-secrets.ts';
 import type { JobAsk, JobLaunch, JobRef } from './remote/job.ts';
 import { launchJob, logJob, lookJob, signalJob } from './remote/job.ts';
 import type { JobLog, JobLook, JobReport } from './remote/job-report.ts';
 import { parseJob, parseLog, parseLook } from './remote/job-report.ts';
 import type { RemoteCall } from './remote/wire.ts';
 import type { RemoteParts } from './remote-parts.ts';
-import { readSecrets, rememberGiven } from './sent-secrets.ts';
+import { readSecrets, rememberGiven, rememberLaunch } from './sent-secrets.ts';
 
 export interface JobParts extends RemoteParts {
   readonly policy: Policy;
@@ -67,7 +68,9 @@ export async function askJob(parts: JobParts, job: JobRow, what: JobAsk): Promis
 export async function launchOnMachine(parts: JobParts, job: JobRow, generation: number): Promise<JobReport> {
   const { spec } = job;
   const secretEnv = await readSecrets(parts, spec.secrets);
-  rememberGiven(job.id, Object.values(secretEnv));
+  // The command finds what ready steps brought before it, too.
+  const there = await secretsOn(parts, await memberRow(parts, job.memberId), 'leave');
+  rememberGiven(job.id, [...Object.values(secretEnv), ...there.values]);
   const launch: JobLaunch = {
     ...refOf(job),
     generation,
@@ -94,7 +97,10 @@ export async function launchOnMachine(parts: JobParts, job: JobRow, generation: 
       },
     }),
   };
-  return parseJob(await call(parts, job, launchJob(parts.scripts.jobs, launch)));
+  const report = parseJob(await call(parts, job, launchJob(parts.scripts.jobs, launch)));
+  // Where another call was first, it may be that of another worker, which sent other values.
+  if ('launched' in report && report.launched && there.complete) rememberLaunch(job.id, generation);
+  return report;
 }
 
 /** A piece of its log, from an offset on its machine; null when the machine has none. */

@@ -8,8 +8,16 @@ import { readyRunsOf } from '../store/ready-runs.ts';
 import type { RemoteParts } from './remote-parts.ts';
 import { readyStepsOf, secretContextOf } from './shipped-steps.ts';
 
+interface Brought {
+  readonly value: string;
+  /** When this worker took it there, by its own clock, ms. */
+  readonly atMs: number;
+}
+
 /** The last values of each variable of each step, by member, as long as this worker lives: some are made only once. */
-const brought = new Map<string, Map<string, readonly string[]>>();
+const brought = new Map<string, Map<string, readonly Brought[]>>();
+/** What commands print for a worker that did not take it there: hidden as well, but no proof of what is there. */
+const printed = new Map<string, string>();
 /** A renewed token is not the only one that is good. */
 const KEPT = 3;
 
@@ -17,12 +25,12 @@ const keyOf = (step: string, variable: string) => `${step} ${variable}`;
 
 /** Notes what a step takes to a member, by variable. */
 export function rememberSecrets(memberId: string, step: string, values: Readonly<Record<string, string>>): void {
-  const known = brought.get(memberId) ?? new Map<string, readonly string[]>();
+  const known = brought.get(memberId) ?? new Map<string, readonly Brought[]>();
   brought.set(memberId, known);
   for (const [variable, value] of Object.entries(values)) {
     const key = keyOf(step, variable);
-    const others = (known.get(key) ?? []).filter((former) => former !== value);
-    known.set(key, [...others, value].slice(-KEPT));
+    const others = (known.get(key) ?? []).filter((former) => former.value !== value);
+    known.set(key, [...others, { value, atMs: Date.now() }].slice(-KEPT));
   }
 }
 
@@ -30,6 +38,8 @@ export interface SecretsThere {
   readonly values: readonly string[];
   /** False when the machine may have one that this worker does not know: then nothing it prints is fit to be kept. */
   readonly complete: boolean;
+  /** Whether one of them is printed by a command, which may print another value each time. */
+  readonly commands: boolean;
 }
 
 /**
@@ -43,38 +53,54 @@ export async function secretsOn(
   commands: 'run' | 'leave',
 ): Promise<SecretsThere> {
   const known = brought.get(row.id);
-  const values = [...(known?.values() ?? [])].flat();
-  let complete = true;
+  const values = [...(known?.values() ?? [])].flat().map(({ value }) => value);
+  const former = await formerSecrets(parts, row);
+  let { complete, commands: areThere } = former;
   for (const { name, secrets = {}, minted = {} } of readyStepsOf(row.settings, parts.policy, parts.scripts.guard)) {
     for (const variable of [...Object.keys(secrets), ...Object.keys(minted)]) {
       const ref = secrets[variable];
-      if (ref === undefined || ('command' in ref && known?.has(keyOf(name, variable)))) continue;
-      const value = 'command' in ref && commands === 'leave' ? undefined : await valueOf(parts, row, ref);
-      if (value === undefined) {
-        complete = false;
+      if (ref === undefined) continue;
+      if (!('command' in ref)) {
+        const value = await valueOf(parts, row, ref);
+        if (value === undefined) complete = false;
+        else values.push(value);
         continue;
       }
+      areThere = true;
+      const key = keyOf(name, variable);
+      if (known?.has(key)) continue;
+      complete = false;
+      if (commands === 'leave') continue;
+      const value = printed.get(`${row.id} ${key}`) ?? (await valueOf(parts, row, ref));
+      if (value === undefined) continue;
+      printed.set(`${row.id} ${key}`, value);
       values.push(value);
-      if ('command' in ref) rememberSecrets(row.id, name, { [variable]: value });
     }
   }
-  values.push(...(await formerValues(parts, row)));
-  return { values: [...new Set(values)], complete };
+  return { values: [...new Set([...values, ...former.values])], complete, commands: areThere };
 }
 
 /**
  * What steps brought as they were when they last ran: their variables are on the machine until it is made ready again.
- * As far as they can still be read, since their owner may have taken them away with the step.
+ * As far as they can still be read, since their owner may have taken them away with the step. What a command printed is
+ * known to the worker whose run that was.
  */
-async function formerValues(parts: RemoteParts, row: MemberRow): Promise<string[]> {
+async function formerSecrets(parts: RemoteParts, row: MemberRow): Promise<SecretsThere> {
   const values: string[] = [];
-  for (const { secrets } of await reaching(readyRunsOf(parts.postgres.db, row.id))) {
-    for (const ref of Object.values(secrets)) {
-      const value = 'command' in ref ? undefined : await valueOf(parts, row, ref);
+  let [complete, commands] = [true, false];
+  for (const { name, secrets, at, durationMs } of await reaching(readyRunsOf(parts.postgres.db, row.id))) {
+    const during = ({ atMs }: Brought) => atMs >= at.getTime() - durationMs && atMs <= at.getTime();
+    for (const [variable, ref] of Object.entries(secrets)) {
+      if ('command' in ref) {
+        commands = true;
+        complete &&= brought.get(row.id)?.get(keyOf(name, variable))?.some(during) ?? false;
+        continue;
+      }
+      const value = await valueOf(parts, row, ref);
       if (value !== undefined) values.push(value);
     }
   }
-  return values;
+  return { values, complete, commands };
 }
 
 async function valueOf(parts: RemoteParts, row: MemberRow, ref: SecretRef): Promise<string | undefined> {

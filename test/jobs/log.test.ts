@@ -1,8 +1,8 @@
 // The log of a job: by bytes and as events, over rotation, while it is written, and without a secret in any cut of it.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { homeOf } from '../kit/hosts.ts';
-import { jobEnds, logOf, startJob } from '../kit/jobs.ts';
+import { jobEnds, jobIs, logOf, startJob } from '../kit/jobs.ts';
 import { register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
@@ -12,7 +12,12 @@ const SECRET = 'tell-nobody-4b1e-"quoted"-77aa';
 let system: System;
 let instanceId: string;
 beforeAll(async () => {
-  system = await startSystem({ env: { FERMATA_SECRET_TELL: SECRET } });
+  system = await startSystem({
+    env: { FERMATA_SECRET_TELL: SECRET, FERMATA_SECRET_LIKE: 'gggggggg-and-so-on' },
+    config: {
+      secrets: { commands: { mint: ['sh', '-c', 'echo "minted-$(od -An -N9 -tx1 /dev/urandom | tr -d " ")"'] } },
+    },
+  });
   instanceId = await system.cloud.make('logs');
   await register(system, 'logs', { job_slots: 4 });
 }, 90_000);
@@ -86,4 +91,19 @@ test('a log is held back while a secret that may be in it cannot be read', async
   expect(job).toMatchObject({ status: 'failed', launches: 1 });
   expect(job.reason).toContain('FERMATA_SECRET_NOT_THERE');
   expect((await logOf(system, id)).length).toBe(0);
+}, 120_000);
+
+test('what a command printed is known to the worker that sent it; for another one the log is held back', async () => {
+  const secrets = { S: { command: 'mint' } };
+  const before = await startJob(system, 'logs', 'echo "first $S"', { secrets });
+  const id = await startJob(system, 'logs', 'until [ -e ~/go ]; do sleep 0.1; done; echo "then $S"', { secrets });
+  await jobEnds(system, before);
+  expect((await logOf(system, before)).toString()).toMatch(/first \*{25}\n/);
+  await jobIs(system, id, ['running']);
+  await system.worker.kill9();
+  writeFileSync(join(homeOf(system, instanceId), 'go'), '');
+  await system.worker.start();
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', log_held: expect.stringContaining('secret') });
+  expect(onMachine(id).toString()).toMatch(/then minted-[0-9a-f]{18}\n/);
+  expect((await logOf(system, id)).toString()).not.toContain('minted');
 }, 120_000);
