@@ -8,6 +8,7 @@ import { appendLog, endOfLog } from '../store/job-log.ts';
 import type { JobRow } from '../store/jobs.ts';
 import type { JobParts } from './job-machine.ts';
 import { logOnMachine } from './job-machine.ts';
+import type { JobLog } from './remote/job-report.ts';
 import { memberRow } from './member-access.ts';
 import { secretsOn } from './member-secrets.ts';
 import { givenTo, isPrinted, knowsLaunches, readSecrets } from './sent-secrets.ts';
@@ -23,6 +24,8 @@ export interface LogShipper {
 const PIECE_BYTES = 1_048_576;
 /** What follows a piece is asked for at once, but others want the worker too. */
 const PIECES_AT_ONCE = 16;
+/** A file that was just begun may have only a few bytes. */
+const MORE_PIECES = 3;
 
 /** For one watch of a job. */
 export function openShipper(parts: JobParts): LogShipper {
@@ -62,11 +65,11 @@ async function maskFor(parts: JobParts, job: JobRow, own: readonly string[]): Pr
   return maskOf([...own, ...givenTo(id), ...values]);
 }
 
-/** True when there may be more. */
+/** True when some was carried and there may be more. */
 async function shipPiece(parts: JobParts, job: JobRow, mask: Mask, last: boolean): Promise<boolean> {
   const { db } = parts.postgres;
   const at = Math.max(0, (await reaching(endOfLog(db, job.id))) - job.logBase);
-  const log = await logOnMachine(parts, job, at, PIECE_BYTES);
+  const log = await telling(parts, job, mask, at);
   if (!log || log.bytes.length === 0) return false;
   const whole = log.nextOffset >= log.logSize;
   // The end of a piece may be the beginning of a secret, and only what follows tells; at the very end nothing does.
@@ -76,5 +79,22 @@ async function shipPiece(parts: JobParts, job: JobRow, mask: Mask, last: boolean
   if (ends && held >= SHORTEST_HIDDEN) hidden.fill('*', hidden.length - held);
   const bytes = ends ? hidden : hidden.subarray(0, hidden.length - held);
   await reaching(appendLog(db, job.id, { fromByte: job.logBase + log.offset, bytes }));
-  return !whole;
+  return !whole && bytes.length > 0;
+}
+
+/**
+ * A piece of which not all is held back. The end of a file of the log may be the beginning of a secret, and a machine
+ * never sends more than one file, so that what follows is asked for too.
+ */
+async function telling(parts: JobParts, job: JobRow, mask: Mask, from: number): Promise<JobLog | null> {
+  let log = await logOnMachine(parts, job, from, PIECE_BYTES);
+  for (let more = 0; log && more < MORE_PIECES; more += 1) {
+    if (log.nextOffset >= log.logSize || mask.heldBack(log.bytes) < log.bytes.length) return log;
+    const next = await logOnMachine(parts, job, log.nextOffset, PIECE_BYTES);
+    if (!next || next.bytes.length === 0) return log;
+    // After a gap the end of what was before it is gone from the machine, and nothing will tell.
+    const joined = next.offset === log.nextOffset;
+    log = joined ? { ...next, offset: log.offset, bytes: Buffer.concat([log.bytes, next.bytes]) } : next;
+  }
+  return log;
 }

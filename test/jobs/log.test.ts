@@ -66,6 +66,13 @@ test('followed while it is written, it has the bytes of the machine, and goes on
   expect([after.status, (await after.arrayBuffer()).byteLength]).toEqual([200, 0]);
 }, 120_000);
 
+test('a file of it that ends with what could begin a secret keeps nothing from being carried', async () => {
+  const secrets = { LIKE: { env: 'LIKE' } };
+  const id = await startJob(system, 'logs', "head -c 17000000 /dev/zero | tr '\\0' g; echo", { secrets });
+  expect(await jobEnds(system, id, 40_000)).toMatchObject({ status: 'completed' });
+  expect((await logOf(system, id)).equals(onMachine(id))).toBe(true);
+}, 60_000);
+
 test('secrets are stars of the same length, whole, in pieces, in JSON, and at the very end', async () => {
   const [first, rest] = [SECRET.slice(0, 9), SECRET.slice(9)];
   const command = [
