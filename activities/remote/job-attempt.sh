@@ -22,7 +22,7 @@ write_log() {
     [ -z "$segment" ] || size=$(size_of "$segment")
     if [ -z "$segment" ] || [ $((log_cap_bytes - size)) -lt "$block" ]; then
       segment=../log/$(printf %015d "$log_size") size=0
-      set -- ../log/*
+      set -- ../log/$log_files
       while [ $# -gt 8 ]; do rm -f "$1" && shift; done
     fi
     if dd "bs=$block" "count=$(((log_cap_bytes - size) / block))" 2>/dev/null >>"$segment"; then

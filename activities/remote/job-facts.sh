@@ -76,13 +76,16 @@ find_state() {
 }
 
 # 0 for a file that was taken away meanwhile.
-size_of() { wc -c 2>/dev/null <"$1" || echo 0; }
+size_of() { { [ -f "$1" ] && wc -c 2>/dev/null <"$1"; } || echo 0; }
 
-# The files of the log are named after the offset of their first byte, in 15 digits. Sets segment, the last of them,
-# log_start and log_size, which counts all that was ever written.
+# The files of the log are named after the offset of their first byte, in 15 digits. What else the command leaves there
+# counts for nothing.
+log_files='0[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]'
+
+# Sets segment, the last file of the log, log_start and log_size, which counts all that was ever written.
 find_log() {
   log_start=0 log_size=0 segment=''
-  set -- "$job"/log/*
+  set -- "$job"/log/$log_files
   [ -e "$1" ] || return 0
   log_start=$((1${1##*/} - 1000000000000000))
   shift $(($# - 1))

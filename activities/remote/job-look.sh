@@ -66,7 +66,7 @@ look_further() {
 
 log_tail() {
   bytes=$1
-  set -- "$job"/log/*
+  set -- "$job"/log/$log_files
   [ $# -le 2 ] || shift $(($# - 2))
   for file; do tail -c "$bytes" "$file" 2>/dev/null; done | tail -c "$bytes"
 }
@@ -78,8 +78,8 @@ send_log() {
   find_log
   [ "$offset" -ge "$log_start" ] || offset=$log_start
   next=$offset begin=$offset
-  for file in "$job"/log/*; do
-    [ -e "$file" ] || continue
+  for file in "$job"/log/$log_files; do
+    [ -f "$file" ] || continue
     begin=$((1${file##*/} - 1000000000000000)) next=$((begin + $(size_of "$file")))
     [ "$next" -le "$offset" ] || break
   done

@@ -4,6 +4,10 @@ import type { JobAttempt } from '../../domain/job.ts';
 import { storable } from '../../domain/text.ts';
 import { findReport, readReport, Report } from './wire.ts';
 
+const LARGEST_INTEGER = 2_147_483_647;
+/** The job itself may give its files any time. */
+const OLDEST_S = 30_000_000_000;
+
 const LIVE = ['starting', 'running', 'retrying', 'checkpointing'] as const;
 const OVER = ['completed', 'failed', 'cancelled', 'interrupted', 'unknown'] as const;
 
@@ -99,15 +103,15 @@ function jobOf(report: Report): JobReport {
   const launched = report.has('launched') && report.choice('launched', ['yes', 'no']) === 'yes';
   const seen = { bootId: report.text('boot_id'), launched };
   if (state === 'absent' || state === 'mismatch') return { state, ...seen };
-  const generation = report.count('generation');
+  const generation = integerOf(report, 'generation');
   if (state === 'busy' || state === 'superseded') return { state, ...seen, generation };
   const timedOut = report.has('timed_out') ? report.choice('timed_out', ['total', 'silence']) : null;
   return {
     state,
     ...seen,
     generation,
-    attempt: report.count('attempt'),
-    exitCode: !report.has('exit') || report.text('exit') === 'lost' ? null : report.count('exit'),
+    attempt: integerOf(report, 'attempt'),
+    exitCode: !report.has('exit') || report.text('exit') === 'lost' ? null : integerOf(report, 'exit'),
     attempts: report.all('ran').map(attemptOf),
     startedAt: report.time('started'),
     updatedAt: report.time('updated'),
@@ -127,7 +131,7 @@ function sightsOf(report: Report): JobSights {
     logTail: report.has('log') ? tailOf(report.bytes('log')) : '',
     checkpoint,
     checkpointSaid: report.has('checkpoint_exit')
-      ? { exitCode: report.count('checkpoint_exit'), text: report.words('checkpoint_said') }
+      ? { exitCode: integerOf(report, 'checkpoint_exit'), text: report.words('checkpoint_said') }
       : null,
     spotNotice: report.has('spot_notice') ? report.words('spot_notice') : null,
     gpuOrphans: report.all('gpu_orphan').map(orphanOf),
@@ -146,9 +150,9 @@ function wordsOf(line: string, ...keys: readonly string[]): Report {
 function attemptOf(line: string): JobAttempt {
   const words = wordsOf(line, 'generation', 'attempt', 'exit', 'started', 'ended');
   return {
-    generation: words.count('generation'),
-    attempt: words.count('attempt'),
-    exitCode: words.text('exit') === 'lost' ? null : words.count('exit'),
+    generation: integerOf(words, 'generation'),
+    attempt: integerOf(words, 'attempt'),
+    exitCode: words.text('exit') === 'lost' ? null : integerOf(words, 'exit'),
     startedAt: words.time('started'),
     endedAt: words.time('ended'),
   };
@@ -170,10 +174,17 @@ function askedOf(line: string) {
   return { at: words.time('at'), outcome: words.choice('outcome', ['pending', 'done', 'missed', 'unknown']) };
 }
 
-/** A clock that was set back makes an age negative: then it is young. */
+/** A clock that was set back makes an age negative: then it is young. The oldest still makes a time of four digits. */
 function ageOf(text: string): number {
   if (!/^-?\d{1,15}$/.test(text)) throw new Failure('RemoteGarbled', { why: `'${text}' is no age.` });
-  return Math.max(0, Number(text));
+  return Math.min(OLDEST_S, Math.max(0, Number(text)));
+}
+
+/** A number that a column of integers holds. Throws `RemoteGarbled` for a larger one. */
+function integerOf(report: Report, key: string): number {
+  const count = report.count(key);
+  if (count > LARGEST_INTEGER) throw new Failure('RemoteGarbled', { why: `${key} is '${count}'.` });
+  return count;
 }
 
 /** The character that the beginning of the tail cuts through is left out. */

@@ -63,6 +63,19 @@ test('a checkpoint is asked for by a signal that ends nobody, and has come when 
   });
 });
 
+test('what a job leaves among the files of its log, and any time it gives its files, blinds no look', async () => {
+  await machines.each(async (machine) => {
+    const junk = 'cd "$FERMATA_JOB_DIR" && touch log/notes log/1 log/999999999999999 && touch -d 0001-01-01 heartbeat';
+    const command = `echo one; ${junk}; echo two; ${UNTIL_GO}; echo three`;
+    await machine.launch({ id: 'junk', command });
+    await until('it is on', async () => (await machine.printed('junk')) === 'one\ntwo');
+    expect(await machine.lookFurther('junk')).toMatchObject({ job: { state: 'running', logStart: 0 } });
+    writeFileSync(join(machine.home, 'go'), '');
+    expect(await machine.ends('junk')).toMatchObject({ state: 'completed' });
+    expect(await machine.printed('junk')).toBe('one\ntwo\nthree');
+  });
+});
+
 test('a checkpoint that a command makes is shown with what it says, and one that does not come is missed', async () => {
   await machines.each(async (machine) => {
     const command = '[ -e "$HOME/good" ] && echo "step 7 $TOKEN $FERMATA_JOB_ID"';

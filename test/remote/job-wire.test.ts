@@ -88,6 +88,12 @@ test('a whole answer is read', () => {
   expect(parseJob(framed('state setup_failed\nwhy w6k=\n'))).toEqual({ state: 'setup_failed', why: 'é' });
 });
 
+test('an age that a job gave its files makes a time that can be kept', () => {
+  const { job } = parseLook(framed(BASE.replace('heartbeat_age -4', 'heartbeat_age 999999999999999')));
+  const ageSeconds = 'attempts' in job ? (job.heartbeatAgeSeconds ?? 0) : 0;
+  expect(new Date(Date.now() - ageSeconds * 1_000).toISOString()).toMatch(/^1\d{3}-/);
+});
+
 test('bytes of the log follow its report, and no more of them than it says', () => {
   const head = Buffer.from(framed('state log\nlog_start 1\nlog_size 9\noffset 4\nnext 6\n'));
   const body = Buffer.from([0, 255, 10]);
@@ -105,6 +111,10 @@ test.each([
   [framed(BASE).slice(0, -1)],
   [framed(BASE.replace('state failed', 'state alive'))],
   [framed(BASE.replace('exit 3', 'exit -3'))],
+  [framed(BASE.replace('exit 3', 'exit 2147483648'))],
+  [framed(BASE.replace('generation 2\n', 'generation 2147483648\n'))],
+  [framed(BASE.replace('\nattempt 1\n', '\nattempt 2147483648\n'))],
+  [framed(BASE.replace('ran 2 1 3', 'ran 2 2147483648 3'))],
   [framed(BASE.replace('generation 2\n', ''))],
   [framed(BASE.replace('gone', 'maybe'))],
   [framed(BASE.replace('ran 2 1 3', 'ran 2 1'))],
