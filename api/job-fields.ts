@@ -1,14 +1,19 @@
 // The queries and answers of jobs, as schemas.
 import { z } from 'zod';
 import { JOB_STATES } from '../domain/job.ts';
-import { isTime } from '../domain/text.ts';
+import { isTime, unstorable } from '../domain/text.ts';
 
 const time = z.string().refine(isTime, { message: 'Input should be a time such as 2026-01-31T12:00:00Z' });
+const named = z
+  .string()
+  .min(1)
+  .max(64)
+  .refine((text) => !unstorable(text), { message: 'Input should be text that can be stored' });
 
 export const jobListQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1_000).default(200),
   cursor: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
-  member: z.string().min(1).max(64).optional(),
+  member: named.optional(),
   state: z.enum(JOB_STATES).optional(),
   created_from: time.optional(),
   created_to: time.optional(),

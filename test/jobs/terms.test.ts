@@ -67,6 +67,7 @@ test('on a guarded member it waits for a decision, which covers the starts of it
   const task = await ask(system, 'guarded', 'jobs', { command: 'echo ran' });
   await system.api.reach(task, 'AWAITING_CONFIRMATION');
   expect((await system.api.call('GET', '/api/v1/jobs?member=guarded')).body).toEqual([]);
+  expect((await system.api.call('GET', '/api/v1/jobs?member=%00')).status).toBe(422);
   await system.api.confirm(task, true);
   const { result } = await ended(system, task);
   const id = z.looseObject({ job_id: z.string() }).parse(result).job_id;
