@@ -179,6 +179,10 @@ export async function onMember(
 ): Promise<void> {
   const empty = request.body instanceof Uint8Array && request.body.length === 0;
   const body = empty && operation === 'provision_member' ? {} : readBody(request, anything).body;
+  if (Object.hasOwn(body, 'member')) {
+    const msg = 'Extra inputs are not permitted: the path names the member';
+    throw invalid([{ type: 'extra_forbidden', loc: ['body', 'member'], msg, input: body.member ?? null }]);
+  }
   const { tenant } = principalOf(request);
   const { id, settings } = await getMember(service, tenant, paramOf(request, 'member_id'));
   await accept(service, request, response, { operation, resource: settings.name, params: { ...body, member: id } });

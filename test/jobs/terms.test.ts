@@ -69,6 +69,8 @@ test('on a guarded member it waits for a decision, which covers the starts of it
   expect((await system.api.call('GET', '/api/v1/jobs?member=guarded')).body).toEqual([]);
   expect((await system.api.call('GET', '/api/v1/jobs?member=%00')).status).toBe(422);
   await system.api.confirm(task, true);
+  const twice = await system.api.call('POST', '/api/v1/members/guarded/jobs', { command: 'true', member: 'other' });
+  expect(twice).toMatchObject({ status: 422, body: { detail: [{ loc: ['body', 'member'] }] } });
   const { result } = await ended(system, task);
   const id = z.looseObject({ job_id: z.string() }).parse(result).job_id;
   expect(await jobEnds(system, id)).toMatchObject({ status: 'completed' });
