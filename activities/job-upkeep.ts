@@ -11,6 +11,7 @@ import { releaseLeases } from '../store/leases.ts';
 import { callMember } from './call-member.ts';
 import { heartbeating } from './heartbeating.ts';
 import type { JobParts } from './job-machine.ts';
+import { jobRow, lookAtJob } from './job-machine.ts';
 import { parseCleaned } from './remote/exec.ts';
 import { cleanJobs } from './remote/job.ts';
 
@@ -25,6 +26,7 @@ export interface JobUpkeepActivities {
 const QUIET_MS = 120_000;
 const ROWS_A_RUN = 200;
 const MEMBERS_A_RUN = 20;
+const LOOKS_A_CLEAN = 5;
 const CALL_MS = 20_000;
 const ANSWER_BYTES = 65_536;
 /** A machine that could not be asked is left alone for so long. */
@@ -84,7 +86,7 @@ async function closeLost({ postgres }: JobParts, job: JobRow, state: string): Pr
 }
 
 /** How many folders are gone; undefined when the machine could not be asked. */
-async function clean(parts: JobParts, { memberId, due, open }: FolderDue): Promise<number | undefined> {
+async function clean(parts: JobParts, { memberId, due, longDue, open }: FolderDue): Promise<number | undefined> {
   const { keepSuccessMs, keepOtherMs } = parts.policy.jobs;
   const request = cleanJobs(parts.scripts.jobs, {
     successSeconds: Math.round(keepSuccessMs / 1000),
@@ -95,11 +97,23 @@ async function clean(parts: JobParts, { memberId, due, open }: FolderDue): Promi
     const ran = await callMember(parts, memberId, { ...request, timeoutMs: CALL_MS, capBytes: ANSWER_BYTES });
     const report = parseCleaned(ran.stdout);
     if (report.state !== 'cleaned') return undefined;
-    // What is due and was not removed is not there, or its machine counts a little differently: that was the last look.
-    await reaching(markCleaned(parts.postgres.db, due));
+    // A machine that counts a little differently, or on which something of the job lives, is asked again, for a day.
+    const over = due.filter((id) => report.removed.includes(id) || longDue.includes(id));
+    await reaching(markCleaned(parts.postgres.db, over));
+    const left = due.filter((id) => !over.includes(id)).slice(0, LOOKS_A_CLEAN);
+    await reaching(markCleaned(parts.postgres.db, await absentOf(parts, left)));
     return report.removed.length;
   } catch (error) {
     if (error instanceof Failure) return undefined;
     throw error;
   }
+}
+
+/** Those of these jobs of which their machine has no folder. */
+async function absentOf(parts: JobParts, ids: readonly string[]): Promise<string[]> {
+  const absent: string[] = [];
+  for (const id of ids) {
+    if ((await lookAtJob(parts, await jobRow(parts, id))).job.state === 'absent') absent.push(id);
+  }
+  return absent;
 }

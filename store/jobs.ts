@@ -193,25 +193,35 @@ export interface FolderDue {
   readonly memberId: string;
   /** Jobs whose folder should be gone, and those whose end nobody has seen yet. */
   readonly due: readonly string[];
+  /** Those of them that were due a day ago already. */
+  readonly longDue: readonly string[];
   readonly open: readonly string[];
 }
 
-/** Members that run, with the jobs whose folders on them are kept no longer. */
+/** Some of the members that run, each time others, with the jobs whose folders on them are kept no longer. */
 export async function foldersDue(
   db: Queries,
   { successMs, otherMs, limit }: { readonly successMs: number; readonly otherMs: number; readonly limit: number },
 ): Promise<FolderDue[]> {
   const { rows } = await db.execute(sql`
+    with overdue as (
+      select id, member_id, clock_timestamp() - ended_at
+        - case state when 'completed' then ${successMs}::float8 else ${otherMs}::float8 end * interval '1 millisecond' as by
+      from jobs where ended_at is not null and cleaned_at is null
+    )
     select m.id as member_id,
-           array_agg(j.id) filter (where j.ended_at is not null) as due,
+           array_agg(j.id) as due,
+           coalesce(array_agg(j.id) filter (where j.by > interval '1 day'), '{}') as long_due,
            coalesce((select array_agg(o.id) from jobs o where o.member_id = m.id and o.ended_at is null), '{}') as open
-    from members m join jobs j on j.member_id = m.id
-    where j.ended_at is not null and j.cleaned_at is null
-      and j.ended_at < clock_timestamp()
-        - case j.state when 'completed' then ${successMs}::float8 else ${otherMs}::float8 end * interval '1 millisecond'
-      and (m.state = 'running' or m.settings->'cloud' = 'null'::jsonb)
-    group by m.id limit ${limit}`);
-  return rows.map(({ member_id, due, open }) => ({ memberId: String(member_id), due: idsIn(due), open: idsIn(open) }));
+    from members m join overdue j on j.member_id = m.id
+    where j.by > interval '0' and (m.state = 'running' or m.settings->'cloud' = 'null'::jsonb)
+    group by m.id order by random() limit ${limit}`);
+  return rows.map(({ member_id, due, long_due, open }) => ({
+    memberId: String(member_id),
+    due: idsIn(due),
+    longDue: idsIn(long_due),
+    open: idsIn(open),
+  }));
 }
 
 const idsIn = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);

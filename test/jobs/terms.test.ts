@@ -1,5 +1,5 @@
 // What else can be said of a job: artifacts, being alone, a decision first, no start of its machine, and folders that go.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { homeOf } from '../kit/hosts.ts';
@@ -92,10 +92,17 @@ test('its folder is removed from its machine when it is kept no longer, and only
   const gone = await startJob(system, 'tidy', 'true');
   const failed = await startJob(system, 'tidy', 'exit 1', { max_retries: 0 });
   const live = await startJob(system, 'tidy', 'sleep 300');
-  await Promise.all([jobEnds(system, gone), jobEnds(system, failed), jobIs(system, live, ['running'])]);
+  const byHand = await startJob(system, 'tidy', 'true');
+  const ends = [gone, failed, byHand].map((id) => jobEnds(system, id));
+  await Promise.all([...ends, jobIs(system, live, ['running'])]);
   expect(existsSync(folder(gone))).toBe(true);
+  rmSync(folder(byHand), { recursive: true });
   // The machine counts in seconds.
-  await system.db.query(`update jobs set ended_at = ended_at - interval '5 seconds' where id = $1`, [gone]);
+  await system.db.query(`update jobs set ended_at = ended_at - interval '5 seconds' where id = any($1)`, [
+    [gone, byHand],
+  ]);
+  // By the clock of the machine it is too early for this one.
+  await system.db.query(`update jobs set ended_at = ended_at - interval '169 hours' where id = $1`, [failed]);
   await until(
     'it is gone',
     async () => {
@@ -109,7 +116,9 @@ test('its folder is removed from its machine when it is kept no longer, and only
     60_000,
   );
   expect([existsSync(folder(failed)), existsSync(folder(live))]).toEqual([true, true]);
-  expect(await jobNow(system, gone)).toMatchObject({ status: 'completed', folder_removed: expect.any(String) });
+  for (const id of [gone, byHand])
+    expect(await jobNow(system, id)).toMatchObject({ folder_removed: expect.any(String) });
+  expect(await jobNow(system, failed)).toMatchObject({ status: 'failed', folder_removed: null });
   await system.api.call('DELETE', `/api/v1/jobs/${live}`);
   await jobEnds(system, live);
 }, 180_000);
