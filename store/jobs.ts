@@ -178,14 +178,14 @@ export async function eventsOfJob(db: Queries, id: string, limit: number): Promi
   return newest.reverse();
 }
 
-/** Open jobs that nobody has looked at lately, those first that were looked at longest ago. */
+/** Some of the open jobs that nobody has looked at lately: each time others, as those that only wait are never looked at. */
 export async function quietJobs(db: Queries, quietMs: number, limit: number): Promise<JobRow[]> {
   const since = sql`coalesce(${jobs.lookedAt}, ${jobs.createdAt})`;
   return db
     .select()
     .from(jobs)
     .where(and(notEnded(), sql`${since} < clock_timestamp() - ${`${quietMs} milliseconds`}::interval`))
-    .orderBy(asc(since))
+    .orderBy(sql`random()`)
     .limit(limit);
 }
 

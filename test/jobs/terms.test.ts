@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { openPostgres } from '../../clients/postgres.ts';
+import { quietJobs } from '../../store/jobs.ts';
 import { homeOf } from '../kit/hosts.ts';
 import { jobEnds, jobIs, jobNow, startJob } from '../kit/jobs.ts';
 import { ask, ended, register } from '../kit/members.ts';
@@ -139,6 +141,23 @@ test('a job whose workflow was ended by hand is closed, and gives its machine ba
   expect(job.reason).toContain('workflow is terminated');
   expect((await system.db.query('select 1 from leases where holder = $1', [id])).rowCount).toBe(0);
 }, 120_000);
+
+test('of jobs that nobody looks at, each comes by in the end, however many there are', async () => {
+  await machine('quiet');
+  const id = await startJob(system, 'quiet', 'true');
+  await jobEnds(system, id);
+  await system.db.query(
+    `insert into jobs select (jsonb_populate_record(j, jsonb_build_object('id', 'quiet-' || n, 'state', 'queued',
+       'position', -n, 'ended_at', null, 'looked_at', null))).* from jobs j, generate_series(1, 3) n where id = $1`,
+    [id],
+  );
+  const postgres = openPostgres(system.databaseUrl, 1);
+  const seen = new Set<string>();
+  for (let run = 0; run < 60; run += 1) for (const job of await quietJobs(postgres.db, 0, 1)) seen.add(job.id);
+  await postgres.close();
+  await system.db.query(`delete from jobs where id like 'quiet-%'`);
+  expect([...seen].sort()).toEqual(['quiet-1', 'quiet-2', 'quiet-3']);
+}, 60_000);
 
 test('a cancellation of its workflow, as from the Web UI, ends the job on its machine first', async () => {
   const { home } = await machine('by-hand');
