@@ -1,0 +1,145 @@
+// Trouble beside the jobs themselves: a cloud that refuses, folders that are away, steps that fail, machines that go while one waits.
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { RebootInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
+import { homeOf } from '../kit/hosts.ts';
+import { jobEnds, jobIs, jobNow, startJob } from '../kit/jobs.ts';
+import { ended, register } from '../kit/members.ts';
+import type { System } from '../kit/system.ts';
+import { startSystem } from '../kit/system.ts';
+import { until } from '../kit/until.ts';
+
+const HELD = 'until [ -e ~/released ]; do sleep 0.2; done';
+
+let system: System;
+beforeAll(async () => {
+  system = await startSystem();
+}, 90_000);
+afterAll(() => system?.stop(), 30_000);
+
+async function machine(name: string, more: Readonly<Record<string, unknown>> = {}) {
+  const instanceId = await system.cloud.make(name);
+  const home = homeOf(system, instanceId);
+  mkdirSync(home, { recursive: true });
+  const { member_id: member } = await register(system, name, { work_folder: home, ...more });
+  return { instanceId, home, member };
+}
+
+const stop = (instance: string, more: Readonly<Record<string, unknown>> = {}) =>
+  system.api.submit('stop_instance', { instance_id: instance, ...more });
+
+const says = (id: string, what: string) =>
+  until(`it says: ${what}`, async () => (await jobNow(system, id)).reason?.includes(what), 60_000);
+
+test('a cloud that refuses for a while ends no job', async () => {
+  const { instanceId } = await machine('refused');
+  await system.cloud.control(`instances/${instanceId}/fail`, { state: 'stopped' });
+  await system.cloud.fault({ action: '*', kind: 'error', code: 'AuthFailure', status: 401, times: -1 });
+  const id = await startJobRow('refused');
+  await says(id, 'refuses these credentials');
+  await system.cloud.clearFaults();
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
+}, 180_000);
+
+/** A plan needs the cloud too, so it answers until the job is accepted. */
+async function startJobRow(name: string): Promise<string> {
+  await system.cloud.clearFaults();
+  const id = await startJob(system, name, 'true');
+  await system.cloud.fault({ action: '*', kind: 'error', code: 'AuthFailure', status: 401, times: -1 });
+  return id;
+}
+
+test('a machine that does not get ready is not held: it can be stopped, and the job goes on when it can', async () => {
+  const step = { name: 'disk', kind: 'exec', command: '[ -e ~/mounted ]', required: true, retries: 0 };
+  const { instanceId, home } = await machine('unready', { ready_steps: [step] });
+  const id = await startJob(system, 'unready', 'true');
+  await says(id, 'ready step disk failed');
+  await until('it holds nothing', async () => {
+    const { rowCount } = await system.db.query('select 1 from leases where holder = $1', [id]);
+    return rowCount === 0;
+  });
+  expect(await ended(system, await stop(instanceId))).toMatchObject({ status: 'COMPLETED' });
+  mkdirSync(join(home, 'mounted'));
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
+}, 180_000);
+
+test('a folder that is away when a job is to go on is waited for', async () => {
+  const { instanceId, home } = await machine('mounts');
+  mkdirSync(join(home, 'data'));
+  const id = await startJob(system, 'mounts', HELD, { run_from: 'data', restart_command: 'true' });
+  await jobIs(system, id, ['running']);
+  renameSync(join(home, 'data'), join(home, 'away'));
+  await system.cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [instanceId] }));
+  await says(id, 'cannot be entered');
+  renameSync(join(home, 'away'), join(home, 'data'));
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 2 });
+}, 180_000);
+
+test('a job that waits for its machine is lost with it', async () => {
+  const { instanceId } = await machine('given-up');
+  const id = await startJob(system, 'given-up', `echo 1 > checkpoint; ${HELD}`, { checkpoint: { path: 'checkpoint' } });
+  await jobIs(system, id, ['running']);
+  expect(await ended(system, await stop(instanceId))).toMatchObject({ status: 'COMPLETED' });
+  await says(id, 'when somebody starts its machine again');
+  await system.cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [instanceId] }));
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'lost' });
+}, 180_000);
+
+test('where a member is reached is not changed under a job, which would be launched beside itself', async () => {
+  const { home, member } = await machine('stays');
+  const id = await startJob(system, 'stays', HELD);
+  await jobIs(system, id, ['running']);
+  const path = `/api/v1/members/${member}`;
+  for (const change of [{ port: 2_223 }, { username: 'other' }]) {
+    const { status, body } = await system.api.call('PATCH', path, change);
+    expect([status, body]).toMatchObject([409, { code: 'member_in_use' }]);
+  }
+  expect((await system.api.call('PATCH', path, { category: 'kept' })).status).toBe(200);
+  mkdirSync(join(home, 'released'));
+  await jobEnds(system, id);
+  expect((await system.api.call('PATCH', path, { username: 'other' })).status).toBe(200);
+}, 120_000);
+
+test('a forced stop cuts off what its plan named, by whatever name it was asked for, and nothing that began since', async () => {
+  const { home } = await machine('forced', { job_slots: 2 });
+  const named = await startJob(system, 'forced', HELD);
+  await jobIs(system, named, ['running']);
+  const task = await stop('forced', { force: true });
+  const held = await system.api.reach(task, 'AWAITING_CONFIRMATION');
+  expect(held.plan.says).toContain(named);
+  const later = await startJob(system, 'forced', HELD);
+  await jobIs(system, later, ['running']);
+  await system.api.confirm(task, true);
+  const refused = await ended(system, task);
+  expect(refused).toMatchObject({ status: 'FAILED', reason: 'conflict' });
+  expect(refused.error).toContain(later);
+  mkdirSync(join(home, 'released'));
+  for (const id of [named, later])
+    expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
+}, 120_000);
+
+test('a checkpoint that is being written is none', async () => {
+  const { instanceId, home } = await machine('writes');
+  const writes = `until [ -e released ]; do echo more >> checkpoint; sleep 0.2; done`;
+  const id = await startJob(system, 'writes', writes, { checkpoint: { path: 'checkpoint' } });
+  await until('it writes', () => existsSync(join(home, 'checkpoint')));
+  const refused = await ended(system, await stop(instanceId));
+  expect(refused.error).toContain('is writing its checkpoint all the time');
+  mkdirSync(join(home, 'released'));
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
+  rmSync(join(home, 'released'), { recursive: true });
+}, 120_000);
+
+test('what a job made on a guarded member is fetched without another decision', async () => {
+  await machine('closed', { guarded: true });
+  const task = await system.api.submit('start_job', {
+    member: 'closed',
+    command: 'echo model > model.txt',
+    artifacts: ['model.txt'],
+  });
+  await system.api.reach(task, 'AWAITING_CONFIRMATION');
+  await system.api.confirm(task, true);
+  const { result } = await ended(system, task);
+  const job = await jobEnds(system, String(result?.job_id));
+  expect(job).toMatchObject({ status: 'completed', artifacts: [{ path: 'model.txt', bytes: 6 }] });
+}, 120_000);
