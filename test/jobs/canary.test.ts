@@ -46,7 +46,8 @@ test('a job that prints all it was given, fails, is tried again, and says nothin
   await register(system, 'gpu-train-01', {
     ready_steps: [{ name: 'given', kind: 'env', content: 'PLAIN=plain', secrets: { GIVEN: { env: 'STEP' } } }],
   });
-  const print = `echo "$A $B $C $GIVEN"; printenv; set; : ${SEEN.seen}; echo ${SEEN.seen}`;
+  // It lasts, so that its command line is looked at.
+  const print = `echo "$A $B $C $GIVEN"; printenv; set; : ${SEEN.seen}; echo ${SEEN.seen}; sleep 2`;
   const id = await startJob(system, 'gpu-train-01', `${print}; exit 3`, {
     restart_command: `${print} >&2; printf %s "$A"`,
     retry_backoff_s: 0,
