@@ -1,42 +1,10 @@
 // Which files may be carried, how a plan cuts them into steps, and how much time that gets.
 import type { PlanDraft } from '../../domain/plan.ts';
-import type { MemberSettings } from '../../domain/member.ts';
 import type { JsonObject } from '../../domain/task.ts';
 import { LARGEST_FILE_BYTES } from '../../operations/files.ts';
 import { operationOf } from '../../operations/index.ts';
-import type { MemberSeen } from '../../operations/operation.ts';
 import { failureOf, instance } from './instances.ts';
-
-const settings: MemberSettings = {
-  name: 'gpu-1',
-  host: 'gpu-1.example.org',
-  port: 22,
-  username: 'ubuntu',
-  auth: { kind: 'key', path: '/keys/one' },
-  workFolder: '/work',
-  gitAccess: null,
-  gitRepos: [],
-  llmProvider: 'none',
-  category: null,
-  tags: [],
-  guarded: false,
-  address: 'public',
-  jump: null,
-  hostKeyPolicy: 'console',
-  hostKey: null,
-  readySteps: [],
-  jobSlots: 1,
-  cloud: null,
-};
-const member: MemberSeen = { id: 'm-1', target: 'member/m-1', settings };
-const cloud = { provider: 'aws', instanceId: 'i-0123abcd', region: 'us-east-1', profile: null } as const;
-const inCloud: MemberSeen = {
-  ...member,
-  settings: {
-    ...settings,
-    cloud: { ...cloud, idleTimeoutMin: 30, activityCommand: null, maxRunMin: null, onUnknown: 'hold', guardMin: null },
-  },
-};
+import { inCloud, member } from './members.ts';
 
 const sent = (files: JsonObject[], more: JsonObject = {}): JsonObject => ({ member: 'gpu-1', files, ...more });
 const received = (paths: string[], more: JsonObject = {}): JsonObject => ({ member: 'gpu-1', paths, ...more });
@@ -139,8 +107,8 @@ test('a file is a step of its own, four of them side by side, none of them undon
   const { steps, says, needs, facts } = planOf('receive_files', received(paths));
   expect(steps.map(({ id, batch }) => [id, batch])).toEqual(paths.map((_, index) => [`get-${index}`, index >> 2]));
   expect(new Set(steps.map(({ call, target }) => `${call} ${target}`))).toEqual(new Set(['get_file member/m-1']));
-  expect(steps[9]?.args).toEqual({ member: 'm-1', root: '/work', path: 'f9' });
-  expect(says).toBe('get from /work of gpu-1: f0, f1, f2, f3, f4 and 5 more.');
+  expect(steps[9]?.args).toEqual({ member: 'm-1', root: '/srv', path: 'f9' });
+  expect(says).toBe('get from /srv of gpu-1: f0, f1, f2, f3, f4 and 5 more.');
   expect(needs).toEqual({ memberId: 'm-1', target: 'member/m-1', start: 'if_stopped' });
   expect(facts).toEqual({ member: 'gpu-1' });
 });
@@ -151,7 +119,7 @@ test('a plan says which bytes are put, and with which permissions', () => {
     { path: 'b', content: 'hello' },
   ];
   const { steps } = planOf('send_files', sent(files, { start: 'never' }));
-  const where = { member: 'm-1', root: '/work' };
+  const where = { member: 'm-1', root: '/srv' };
   expect(steps.map(({ args }) => args)).toEqual([
     { ...where, path: 'a', mode: '755', blob: 'b-1', content: null, sha256 },
     { ...where, path: 'b', mode: '0644', blob: null, content: 'hello', sha256: null },
@@ -162,7 +130,7 @@ test('a stopped machine is started first, unless that is ruled out', () => {
   const stopped = [instance({ state: 'stopped' })];
   const context = { region: 'us-east-1', agents: {}, member: inCloud };
   const started = prepared('receive_files', received(['a'])).plan(stopped, context);
-  expect(started.says).toBe('Start the machine, then get from /work of gpu-1: a.');
+  expect(started.says).toBe('Start the machine, then get from /srv of gpu-1: a.');
   const never = prepared('receive_files', received(['a'], { start: 'never' }));
   expect(failureOf(() => never.plan(stopped, context)).type).toBe('MemberStopped');
 });

@@ -3,14 +3,12 @@ import type { JsonObject } from '../../domain/task.ts';
 import { isJobSpec } from '../../domain/job.ts';
 import { operationOf } from '../../operations/index.ts';
 import { failureOf, instance, TASK_ID } from './instances.ts';
-
-const settings = { name: 'gpu', workFolder: '/work', cloud: { instanceId: 'i-0123abcd' } };
-const member = JSON.parse(JSON.stringify({ id: 'm-1', target: 'eu-west-1/i-0123abcd', settings }));
+import { inCloud, member } from './members.ts';
 
 function planned(params: JsonObject, state: 'running' | 'stopped' | 'terminated' = 'running') {
   const prepared = operationOf('start_job').prepare({ member: 'gpu', command: 'train', ...params });
   if (prepared.effect === 'read') throw new Error('a read');
-  return prepared.plan([instance({ state })], { region: 'eu-west-1', agents: {}, member });
+  return prepared.plan([instance({ state })], { region: 'eu-west-1', agents: {}, member: inCloud });
 }
 
 const specOf = (params: JsonObject) => planned(params).steps[0]?.args.spec;
@@ -19,17 +17,17 @@ test('what is not said is as documented', () => {
   const spec = specOf({});
   expect(isJobSpec(spec)).toBe(true);
   expect(spec).toMatchObject({
-    ...{ command: 'train', restartCommand: null, cwd: '/work', maxRetries: 3, retryBackoffS: 5, timeoutS: 0 },
+    ...{ command: 'train', restartCommand: null, cwd: '/srv', maxRetries: 3, retryBackoffS: 5, timeoutS: 0 },
     ...{ resume: 'onInterruption', onFinish: 'keep', start: 'if_stopped', exclusive: false, priority: 0 },
     ...{ checkpoint: null, dependsOn: [], artifacts: [], labels: {} },
   });
   const [step] = planned({}).steps;
-  expect(step).toMatchObject({ call: 'start_job', target: 'eu-west-1/i-0123abcd', args: { member: 'm-1' } });
+  expect(step).toMatchObject({ call: 'start_job', target: member.target, args: { member: 'm-1' } });
   expect(planned({}, 'stopped').steps).toHaveLength(1);
 });
 
 test.each<[JsonObject, JsonObject]>([
-  [{ run_from: 'src' }, { cwd: '/work/src' }],
+  [{ run_from: 'src' }, { cwd: '/srv/src' }],
   [{ run_from: '/data' }, { cwd: '/data' }],
   [{ depends_on: ['job-000000000000', 'job-000000000000'] }, { dependsOn: ['job-000000000000'] }],
   [
