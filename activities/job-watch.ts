@@ -35,7 +35,6 @@ export async function watchLaunch(parts: JobParts, { jobId, generation }: Launch
   const { cancellationSignal: signal } = Context.current();
   const shipper = openShipper(parts);
   let failures = 0;
-  let seenMs = Date.now();
   for (const until = Date.now() + WATCH_MS; Date.now() < until;) {
     signal.throwIfAborted();
     const job = await jobRow(parts, jobId);
@@ -46,11 +45,8 @@ export async function watchLaunch(parts: JobParts, { jobId, generation }: Launch
       await noteUnreachable(parts, job, error, failures);
       return undefined;
     });
-    if (round) {
-      failures = 0;
-      seenMs = Date.now();
-    }
-    if (job.cancelRequestedAt !== null && Date.now() - seenMs > GIVE_UP_MS) {
+    if (round) failures = 0;
+    if (job.cancelRequestedAt !== null && failures >= NOTE_AFTER && unseenMs(job) > GIVE_UP_MS) {
       const says = 'Its machine does not answer, so what runs of it there was not ended.';
       await reaching(noteJob(parts.postgres.db, job, { says }));
       return { kind: 'cancelled' };
@@ -67,6 +63,11 @@ function finished(parts: JobParts, job: JobNow, end: LaunchEnd): LaunchEnd {
   if (end.kind === 'interrupted' && job.cancelRequestedAt !== null) return { kind: 'cancelled' };
   if (end.kind !== 'interrupted') forgetGiven(job.id);
   return end;
+}
+
+/** Since its machine last answered, whoever asked it. */
+function unseenMs({ now, lookedAt, createdAt }: JobNow): number {
+  return now.getTime() - (lookedAt ?? createdAt).getTime();
 }
 
 function pauseOf({ now, updatedAt }: JobNow): number {

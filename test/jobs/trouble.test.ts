@@ -1,9 +1,10 @@
 // Trouble beside the jobs themselves: a cloud that refuses, folders that are away, steps that fail, machines that go while one waits.
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RebootInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { homeOf } from '../kit/hosts.ts';
-import { jobEnds, jobIs, jobNow, startJob } from '../kit/jobs.ts';
+import { jobEnds, jobEvents, jobIs, jobNow, startJob } from '../kit/jobs.ts';
 import { ended, register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
@@ -11,11 +12,18 @@ import { until } from '../kit/until.ts';
 
 const HELD = 'until [ -e ~/released ]; do sleep 0.2; done';
 
+/** A secret that is given when the test says so, which is between the readiness of a machine and the launch on it. */
+const folder = mkdtempSync(join(tmpdir(), 'fermata-trouble-'));
+const SLOW = `cd ${folder} && touch asked && until [ -e given ]; do sleep 0.1; done && echo value`;
+
 let system: System;
 beforeAll(async () => {
-  system = await startSystem();
+  system = await startSystem({ config: { secrets: { commands: { slow: ['sh', '-c', SLOW] } } } });
 }, 90_000);
-afterAll(() => system?.stop(), 30_000);
+afterAll(async () => {
+  await system?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, 30_000);
 
 async function machine(name: string, more: Readonly<Record<string, unknown>> = {}) {
   const instanceId = await system.cloud.make(name);
@@ -61,6 +69,43 @@ test('a machine that does not get ready is not held: it can be stopped, and the 
   expect(await ended(system, await stop(instanceId))).toMatchObject({ status: 'COMPLETED' });
   mkdirSync(join(home, 'mounted'));
   expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
+}, 180_000);
+
+const change = (name: string, field: string, value: unknown) =>
+  system.db.query(
+    `update members set settings = jsonb_set(settings, array[$2], $3::jsonb) where settings->>'name' = $1`,
+    [name, field, JSON.stringify(value)],
+  );
+
+test('a launch of which nobody knows whether it came to its machine is looked for, and begun once', async () => {
+  const { home } = await machine('doubted');
+  const id = await startJob(system, 'doubted', 'echo ran >> witness', { secrets: { SLOW: { command: 'slow' } } });
+  await until('it is about to be launched', () => existsSync(join(folder, 'asked')), 60_000);
+  const { rows } = await system.db.query(
+    `select settings->>'username' as name from members where settings->>'name' = $1`,
+    ['doubted'],
+  );
+  await change('doubted', 'username', 'nobody');
+  writeFileSync(join(folder, 'given'), '');
+  await says(id, 'so it is not known how it is');
+  await change('doubted', 'username', rows[0].name);
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
+  expect(readFileSync(join(home, 'witness'), 'utf8')).toBe('ran\n');
+}, 180_000);
+
+test('a job that is cancelled while its machine is silent for long gives its slot back', async () => {
+  await machine('silent');
+  const id = await startJob(system, 'silent', HELD);
+  await jobIs(system, id, ['running']);
+  await change('silent', 'port', 1);
+  await says(id, 'so it is not known how it is');
+  expect((await system.api.call('DELETE', `/api/v1/jobs/${id}`)).status).toBe(202);
+  expect(await jobNow(system, id)).toMatchObject({ status: 'running' });
+  await system.db.query(`update jobs set looked_at = looked_at - interval '10 minutes' where id = $1`, [id]);
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'cancelled' });
+  expect((await jobEvents(system, id)).some(({ says: words }) => words.includes('was not ended'))).toBe(true);
+  const { rowCount } = await system.db.query('select 1 from leases where holder = $1', [id]);
+  expect(rowCount).toBe(0);
 }, 180_000);
 
 test('a folder that is away when a job is to go on is waited for', async () => {

@@ -1,0 +1,77 @@
+// Jobs beside each other and beside other work: who is asked before a stop, and which end stops their machine.
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { homeOf } from '../kit/hosts.ts';
+import { jobEnds, jobIs, startJob } from '../kit/jobs.ts';
+import { ask, ended, register } from '../kit/members.ts';
+import type { System } from '../kit/system.ts';
+import { startSystem } from '../kit/system.ts';
+import { until } from '../kit/until.ts';
+
+let system: System;
+beforeAll(async () => {
+  system = await startSystem();
+}, 90_000);
+afterAll(() => system?.stop(), 30_000);
+
+async function machine(name: string, more: Readonly<Record<string, unknown>> = {}) {
+  const instanceId = await system.cloud.make(name);
+  const home = homeOf(system, instanceId);
+  mkdirSync(home, { recursive: true });
+  await register(system, name, { work_folder: home, ...more });
+  return { instanceId, home };
+}
+
+test('a stop asks a job for its checkpoint only when nothing but jobs is in its way', async () => {
+  const { instanceId, home } = await machine('shared');
+  const saves = `trap 'echo 1 > checkpoint' USR1; until [ -e released ]; do sleep 0.2; done`;
+  const id = await startJob(system, 'shared', saves, {
+    restart_command: 'true',
+    checkpoint: { path: 'checkpoint', signal: 'USR1', max_age_s: 1, grace_s: 30 },
+  });
+  await jobIs(system, id, ['running']);
+  const command = await ask(system, 'shared', 'commands', {
+    command: 'touch begun; until [ -e go ]; do sleep 0.2; done',
+  });
+  await until('the command runs', () => existsSync(join(home, 'begun')));
+  const stop = await system.api.submit('stop_instance', { instance_id: instanceId });
+  await until('the stop waits', async () => (await system.api.get(stop)).phase === 'waiting_for_lease');
+  // A proof that was asked for now would be old when the command ends.
+  await pause(4_000);
+  expect(existsSync(join(home, 'checkpoint'))).toBe(false);
+  mkdirSync(join(home, 'go'));
+  expect(await ended(system, command)).toMatchObject({ status: 'COMPLETED' });
+  expect(await ended(system, stop)).toMatchObject({ status: 'COMPLETED' });
+  expect(existsSync(join(home, 'checkpoint'))).toBe(true);
+  await jobIs(system, id, ['interrupted']);
+  expect(await system.cloud.stateOf(instanceId)).toBe('stopped');
+}, 180_000);
+
+test('jobs that end at once and want their machine stopped have it stopped once', async () => {
+  const { instanceId, home } = await machine('together', { job_slots: 4 });
+  const held = 'until [ -e released ]; do sleep 0.05; done';
+  const ids = await Promise.all(
+    Array.from({ length: 4 }, () => startJob(system, 'together', held, { on_finish: 'stop' })),
+  );
+  for (const id of ids) await jobIs(system, id, ['running']);
+  // Nobody gets further than to give its lease back until all of them are there.
+  const gate = await system.db.connect();
+  await gate.query('begin');
+  await gate.query('select 1 from leases where holder = any($1) for update', [ids]);
+  mkdirSync(join(home, 'released'));
+  await until('all of them end', async () => {
+    const { rowCount } = await system.db.query(
+      `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return (rowCount ?? 0) >= ids.length;
+  });
+  await gate.query('commit');
+  gate.release();
+  const jobs = await Promise.all(ids.map((id) => jobEnds(system, id)));
+  expect(jobs.map(({ status }) => status)).toEqual(ids.map(() => 'completed'));
+  await until('it is stopped', async () => (await system.cloud.stateOf(instanceId)) === 'stopped');
+  const stops = system.cloud.effects('StopInstances').filter((line) => line.instance_ids.includes(instanceId));
+  expect(stops).toHaveLength(1);
+  expect(jobs.filter((job) => job['auto_stopped'] === true)).toHaveLength(1);
+}, 180_000);
