@@ -95,6 +95,8 @@ export async function keepSeen(parts: JobParts, job: JobNow, look: JobLook, held
   const { job: report, checkpoint } = look;
   const seenAt = (ageS: number) => new Date(job.now.getTime() - ageS * 1000);
   const status = 'attempts' in report ? report : undefined;
+  // The tries of an earlier launch are counted already.
+  const latest = status !== undefined && status.generation >= job.generation;
   await reaching(
     keepJob(db, job.id, {
       lookedAt: job.now,
@@ -105,13 +107,13 @@ export async function keepSeen(parts: JobParts, job: JobNow, look: JobLook, held
       }),
       ...(status && {
         generation: Math.max(job.generation, status.generation),
-        attempt: status.attempt,
+        ...(latest && { attempt: status.attempt }),
         ...attemptsSeen(job, status),
         commandAlive: status.commandAlive,
         exitCode: status.exitCode ?? job.exitCode,
         logBytes: job.logBase + status.logSize,
         ...(status.heartbeatAgeSeconds !== null && { heartbeatAt: seenAt(status.heartbeatAgeSeconds) }),
-        ...(status.state === 'unknown' && !status.commandAlive && { runnerLost: true }),
+        ...(latest && status.state === 'unknown' && !status.commandAlive && { runnerLost: true }),
       }),
       sights: {
         spot_notice: look.spotNotice,
@@ -133,13 +135,14 @@ export async function keepSeen(parts: JobParts, job: JobNow, look: JobLook, held
 function changeBy(job: JobNow, status: JobStatus, { gpuOrphans, gpuHeldMib }: JobLook) {
   // A machine that answers again takes back the words that it does not.
   const told = job.state === status.state && !job.reason?.startsWith(UNREACHABLE);
+  const same = job.attempt === status.attempt || status.generation < job.generation;
   switch (status.state) {
     case 'running':
-      if (told && job.attempt === status.attempt) return undefined;
+      if (told && same) return undefined;
       if (status.attempt === 0) return undefined;
       return { state: 'running' as const, says: runningWords(job, status) };
     case 'retrying': {
-      if (told && job.attempt === status.attempt) return undefined;
+      if (told && same) return undefined;
       const held = gpuOrphans.length > 0 ? ` ${gpuHeldMib ?? '?'} MiB of GPU memory are still held.` : '';
       const says = `Attempt ${status.attempt} ended with exit code ${status.exitCode ?? 'unknown'}; it will be tried again.${held}`;
       return { state: 'retrying' as const, says, detail: { exit_code: status.exitCode } };

@@ -32,8 +32,9 @@ test('an idle machine is warned about and stopped by a task of the policy; one w
   expect([task?.requested_by, others]).toEqual(['policy/idle', []]);
   expect((await ended(system, task?.task_id ?? '')).status).toBe('COMPLETED');
   expect((await ended(system, await works)).result).toMatchObject({ exit_code: 0, stdout: 'done\n' });
-  const { body: verdicts } = await system.api.call('GET', '/api/v1/members/vm-prod-01/verdicts?limit=1');
-  expect(verdicts).toEqual([expect.objectContaining({ verdict: 'idle', next: 'stop' })]);
+  const { body: verdicts } = await system.api.call('GET', '/api/v1/members/vm-prod-01/verdicts');
+  // The sweep may have looked once more while it went down.
+  expect(verdicts).toContainEqual(expect.objectContaining({ verdict: 'idle', next: 'stop' }));
 }, 120_000);
 
 test('a command on the stopped machine starts it again, and it idles out once more', async () => {
