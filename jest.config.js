@@ -1,4 +1,4 @@
-// Jest runs the TypeScript sources as ES modules, one file after another: each may start real processes on two cores.
+// Jest runs the TypeScript sources as ES modules, two files at a time: half of what a test does is to wait for real machines.
 export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -17,6 +17,6 @@ export default {
   globalSetup: '<rootDir>/test/kit/global-setup.mjs',
   globalTeardown: '<rootDir>/test/kit/global-teardown.mjs',
   reporters: ['default', '<rootDir>/test/kit/counts-reporter.js'],
-  maxWorkers: 1,
+  maxWorkers: 2,
   testTimeout: 60_000,
 };

@@ -2,16 +2,17 @@
 import { createHash } from 'node:crypto';
 import type { WorkflowClient } from '@temporalio/client';
 import { reaching } from '../clients/postgres.ts';
-import { Failure, failureRow } from '../domain/failures.ts';
+import { Failure } from '../domain/failures.ts';
 import type { LaunchEnd } from '../domain/job.ts';
 import { ranSeconds } from '../domain/job.ts';
 import { canonical } from '../domain/plan.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { JobNow, JobRow } from '../store/jobs.ts';
 import { jobById } from '../store/jobs.ts';
+import { awayOf } from './away.ts';
 import { callMember } from './call-member.ts';
 import type { JobCalls } from './job-calls.ts';
-import { instanceOfMember, lookAt, memberRow } from './member-access.ts';
+import { memberRow } from './member-access.ts';
 import { secretsOn } from './member-secrets.ts';
 import type { JobAsk, JobLaunch, JobRef } from './remote/job.ts';
 import { launchJob, logJob, lookJob, signalJob } from './remote/job.ts';
@@ -35,7 +36,6 @@ const BESIDE_BYTES = 4_096;
 /** Of the nine files of a log, each. */
 const LOG_FILE_BYTES = 16 * 1_048_576;
 const BACKOFF_CAP_S = 600;
-const LOOK_MS = 15_000;
 
 /** The row of a job. A workflow registers its job before anything else, so there is one. */
 export async function jobRow({ postgres }: Pick<JobParts, 'postgres'>, id: string): Promise<JobNow> {
@@ -129,31 +129,8 @@ export async function logOnMachine(
  * Undefined when it may answer again. Throws what is no failure to reach it.
  */
 export async function endOfMachine(parts: JobParts, job: JobRow, error: unknown): Promise<LaunchEnd | undefined> {
-  if (!(error instanceof Failure)) throw error;
-  if (error.type === 'MemberNotFound') return { kind: 'lost', why: 'Its member was removed.' };
-  const away = failureRow(error.type).retryable || error.type === 'MemberNotReady' || error.type === 'RemoteGarbled';
+  const away = await awayOf(parts, job.memberId, error);
   if (!away) return undefined;
-  const row = await memberRow(parts, job.memberId);
-  const { cloud } = row.settings;
-  if (!cloud) return undefined;
-  const signal = AbortSignal.timeout(LOOK_MS);
-  const instance = await instanceOfMember(parts, row.settings, signal).catch((trouble: unknown) => {
-    if (trouble instanceof Failure || signal.aborted) return null;
-    throw trouble;
-  });
-  if (instance === null) return undefined;
-  if (instance === undefined) return { kind: 'lost', why: `Its instance ${cloud.instanceId} is gone.` };
-  const stopped = job.yieldedTo !== null;
-  switch (instance.state) {
-    case 'terminated':
-    case 'shutting-down':
-      return { kind: 'lost', why: `Its instance ${cloud.instanceId} is ${instance.state}.` };
-    case 'stopping':
-    case 'stopped':
-      await lookAt(parts, row);
-      return { kind: 'interrupted', why: `Its machine is ${instance.state}.`, begun: true, stopped };
-    case 'pending':
-    case 'running':
-      return undefined;
-  }
+  const { gone, why } = away;
+  return gone ? { kind: 'lost', why } : { kind: 'interrupted', why, begun: true, stopped: job.yieldedTo !== null };
 }

@@ -23,7 +23,7 @@ import { heartbeating } from './heartbeating.ts';
 import { atEdge } from './members.ts';
 import { readyCommand } from './remote/ready-command.ts';
 
-interface ReadyStepParts extends RemoteParts {
+export interface ReadyStepParts extends RemoteParts {
   readonly policy: Policy;
 }
 
@@ -75,11 +75,11 @@ async function perform(
   if (!step) return { name, ok: true, required: false, why: null };
   const begun = Date.now();
   const { cancellationSignal: signal } = Context.current();
-  let tried = await once(parts, row, step);
+  let tried = await tryStep(parts, row, step);
   let attempts = 1;
   for (; !tried.ok && attempts <= step.retries; attempts += 1) {
     await pause(retryDelayMs(FIRST_DELAY_MS, attempts, Math.random()), undefined, { signal });
-    tried = await once(parts, row, step);
+    tried = await tryStep(parts, row, step);
   }
   const at = new Date();
   const digest = digestOf(step);
@@ -87,7 +87,7 @@ async function perform(
   const before = (await reaching(readyRunsOf(db, memberId))).find((run) => run.name === name);
   const failures = tried.ok ? 0 : (before?.failures ?? 0) + 1;
   const renewal = renewalOf(step, { name, bootId, digest, ok: tried.ok, at: at.toISOString(), failures });
-  const why = tried.ok ? null : lastLine(tried.output);
+  const { why } = tried;
   if (renewal !== null && failures === 1) {
     const says = `Ready step ${name} failed, and what it brings runs out. It is tried again. ${why ?? ''}`.trim();
     await reaching(noteMember(db, row, { by: 'fermata', kind: 'renewal_failed', says }));
@@ -112,13 +112,24 @@ async function perform(
   return { name, ok: tried.ok, required: step.required, why };
 }
 
-interface Tried {
+interface Ended {
   readonly ok: boolean;
   readonly exitCode: number | null;
   readonly output: string;
 }
 
-async function once(parts: ReadyStepParts, row: MemberRow, step: DueStep): Promise<Tried> {
+interface Tried extends Ended {
+  /** The last line of what a failed one printed. */
+  readonly why: string | null;
+}
+
+/** Runs a step once; what it printed is without secrets. */
+export async function tryStep(parts: ReadyStepParts, row: MemberRow, step: DueStep): Promise<Tried> {
+  const ended = await once(parts, row, step);
+  return { ...ended, why: ended.ok ? null : lastLine(ended.output) };
+}
+
+async function once(parts: ReadyStepParts, row: MemberRow, step: DueStep): Promise<Ended> {
   const values: string[] = [];
   try {
     const secrets: Record<string, string> = {};

@@ -35,7 +35,7 @@ export type ReadyStep = {
   readonly verify?: string | undefined;
   /** What it brought is good for so long; it is renewed before. */
   readonly expiresInS?: number | undefined;
-  /** Run when the member is removed or before it is stopped. */
+  /** A command that takes it back, before the member is removed, or stopped where the next boot brings it again. */
   readonly undo?: string | undefined;
 };
 

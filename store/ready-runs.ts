@@ -19,6 +19,17 @@ export async function keepReadyRun(db: Queries, run: ReadyRunRow): Promise<void>
     .onConflictDoUpdate({ target: [readyRuns.memberId, readyRuns.name], set: changed });
 }
 
+/** The boot in which a step ran whose effect was taken back: it is due in every boot. */
+export const UNDONE = '';
+
+/** Notes that what a step brought was taken back: it is due again, and is not renewed. */
+export async function markUndone(db: Queries, memberId: string, name: string): Promise<void> {
+  await db
+    .update(readyRuns)
+    .set({ bootId: UNDONE, renewAt: null })
+    .where(runsOf(memberId, [name]));
+}
+
 /** Drops what is known of steps that are gone. */
 export async function dropReadyRuns(db: Queries, memberId: string, names: readonly string[]): Promise<void> {
   if (names.length > 0) await db.delete(readyRuns).where(runsOf(memberId, names));

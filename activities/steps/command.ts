@@ -8,6 +8,7 @@ import type { SecretRef } from '../../domain/secret.ts';
 import { redacted, redactedHead } from '../../domain/secret.ts';
 import type { Json, JsonObject } from '../../domain/task.ts';
 import type { Policy } from '../../domain/policy.ts';
+import { awayOf } from '../away.ts';
 import { callMember } from '../call-member.ts';
 import { memberRow } from '../member-access.ts';
 import { secretsOn } from '../member-secrets.ts';
@@ -95,11 +96,8 @@ export function commandRunner(parts: RemoteParts & { readonly policy: Policy }, 
       const command = commandOf(step);
       const ref = run(step);
       const looking = call(command, lookCommand(parts.scripts, { ...ref, headBytes: command.shownBytes }));
-      const ran = await looking.catch((error: unknown) => {
-        // Without its password nobody can look, and the command runs on all the same.
-        if (!(error instanceof Failure) || error.type !== 'SecretUnavailable') throw error;
-        throw new Failure('SshUnreachable', { host: command.memberId, why: error.message });
-      });
+      const ran = await looking.catch((error: unknown) => unlooked(parts, command, error));
+      if ('verdict' in ran) return ran;
       if (ran.code !== 0) throw new Failure('SshUnreachable', { host: command.memberId, why: ran.lost ?? ran.stderr });
       const report = parseReport(ran.stdout);
       if (report.state === 'absent' && answeredAt !== null) {
@@ -148,6 +146,17 @@ export function commandRunner(parts: RemoteParts & { readonly policy: Policy }, 
       });
     },
   };
+}
+
+/** A machine that is off has ended it, and nobody can tell how far it had come. Throws while it may answer again. */
+async function unlooked(parts: RemoteParts, { memberId }: Command, error: unknown): Promise<Look> {
+  // Without its password nobody can look, and the command runs on all the same.
+  if (error instanceof Failure && error.type === 'SecretUnavailable') {
+    throw new Failure('SshUnreachable', { host: memberId, why: error.message });
+  }
+  const away = await awayOf(parts, memberId, error);
+  if (away) return { verdict: 'unknown', seen: {}, why: away.why };
+  throw error;
 }
 
 function lookOf(report: RunReport, values: readonly string[] | undefined): Look {

@@ -5,7 +5,8 @@ import type { Step } from '../../domain/plan.ts';
 import { noteMember } from '../../store/member-events.ts';
 import { deleteMember, memberById } from '../../store/members.ts';
 import { takeOffGuard } from '../guards.ts';
-import type { MemberParts } from '../member-access.ts';
+import type { ReadyStepParts } from '../ready-steps.ts';
+import { undoReadySteps } from '../ready-undo.ts';
 import type { StepRunner } from './runner.ts';
 
 /** The member of a step. */
@@ -14,7 +15,7 @@ export function memberIdOf({ args: { member } }: Step): string {
   throw new Failure('PlanRefused', { why: 'the step names no member' });
 }
 
-export const forgetRunner = (parts: MemberParts): StepRunner => ({
+export const forgetRunner = (parts: ReadyStepParts): StepRunner => ({
   indifferent: true,
   look: async (step) => {
     const row = await reaching(memberById(parts.postgres.db, memberIdOf(step)));
@@ -24,6 +25,7 @@ export const forgetRunner = (parts: MemberParts): StepRunner => ({
     const { postgres } = parts;
     const known = await reaching(memberById(postgres.db, memberIdOf(step)));
     if (!known) return;
+    await undoReadySteps(parts, known, 'removed');
     const quiet = await takeOffGuard(parts, known);
     await reaching(
       postgres.transaction(async (db) => {

@@ -29,7 +29,7 @@ const STOP: Table = {
 function powerRunner(
   ec2: Ec2,
   table: Table,
-  act: (instanceId: string) => Promise<void>,
+  act: (step: Step) => Promise<void>,
   inUse: (step: Step) => Promise<string | undefined> = () => Promise.resolve(undefined),
 ): StepRunner {
   return {
@@ -45,16 +45,26 @@ function powerRunner(
       const use = verdict === 'as_planned' && !mine && !undo ? await inUse(step) : undefined;
       return use === undefined ? { verdict, seen } : { verdict: 'else', seen: { ...seen, use }, why: use };
     },
-    act: (step) => act(instanceIdOf(step.target)),
+    act,
   };
 }
 
-export const startRunner = (ec2: Ec2) => powerRunner(ec2, START, (id) => ec2.start(id));
-/** `inUse` is asked, last of all, by a step that stops only what is idle. */
-export const stopRunner = (ec2: Ec2, inUse: (step: Step) => Promise<string | undefined>) =>
+export const startRunner = (ec2: Ec2) => powerRunner(ec2, START, (step) => ec2.start(instanceIdOf(step.target)));
+
+interface BeforeStop {
+  /** Asked, last of all, by a step that stops only what is idle. */
+  inUse(step: Step): Promise<string | undefined>;
+  /** Leaves the machine as it is to be found when it is off. */
+  tidy(step: Step): Promise<void>;
+}
+
+export const stopRunner = (ec2: Ec2, { inUse, tidy }: BeforeStop) =>
   powerRunner(
     ec2,
     STOP,
-    (id) => ec2.stop(id),
+    async (step) => {
+      await tidy(step);
+      await ec2.stop(instanceIdOf(step.target));
+    },
     (step) => (step.args.if_idle === true ? inUse(step) : Promise.resolve(undefined)),
   );

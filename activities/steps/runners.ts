@@ -2,6 +2,7 @@
 import { regionOf } from '../../domain/instance.ts';
 import type { Step } from '../../domain/plan.ts';
 import type { JobParts } from '../job-machine.ts';
+import { undoBeforeStop } from '../ready-undo.ts';
 import { useOf } from '../use-of.ts';
 import { commandRunner } from './command.ts';
 import { forgetRunner } from './forget.ts';
@@ -28,7 +29,10 @@ export function runnerOf(parts: JobParts, taskId: string, step: Step): StepRunne
     case 'run_command':
       return commandRunner(parts, taskId);
     case 'stop_instance':
-      return stopRunner(ec2Of(parts, step), (stop) => useOf(parts, stop));
+      return stopRunner(ec2Of(parts, step), {
+        inUse: (stop) => useOf(parts, stop),
+        tidy: ({ target }) => undoBeforeStop(parts, target),
+      });
     case 'forget_member':
       return forgetRunner(parts);
     case 'put_file':
