@@ -72,6 +72,7 @@ async function seeMember(parts: ObserveParts, tenant: string, ref: string, signa
     context: {
       region: settings.cloud?.region ?? clouds.home.region,
       agents: policy.agents,
+      prices: policy.prices,
       member: { id, target, settings },
     },
   };
@@ -97,7 +98,12 @@ async function seeInstances(
       : [];
   return {
     seen,
-    context: { region: ec2.region, agents: policy.agents, ...(launched.length > 0 && { jobs: launched }) },
+    context: {
+      region: ec2.region,
+      agents: policy.agents,
+      prices: policy.prices,
+      ...(launched.length > 0 && { jobs: launched }),
+    },
   };
 }
 

@@ -11,12 +11,12 @@ export const deleteInstance = changeOperation({
   effect: 'destroy',
   params: instanceParams,
   reads: ({ instance_id }) => ({ kind: 'one', ref: instance_id }),
-  plan: ({ instance_id }, seen, { region }) => {
+  plan: ({ instance_id }, seen, { region, prices }) => {
     const instance = only(seen, instance_id);
     if (instance.state === 'terminated' || instance.state === 'shutting-down') {
       throw new Failure('PlanRefused', { why: `Instance ${called(instance)} is ${instance.state} already.` });
     }
-    const price = instance.state === 'running' ? usdPerHour([instance.type]) : 0;
+    const price = instance.state === 'running' ? usdPerHour([instance.type], prices) : 0;
     return {
       steps: [
         {

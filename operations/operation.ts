@@ -19,6 +19,8 @@ export interface MemberSeen {
 export interface PlanContext {
   readonly region: string;
   readonly agents: Policy['agents'];
+  /** What config says of prices. */
+  readonly prices?: Policy['prices'];
   /** The member that was asked for. */
   readonly member?: MemberSeen;
   /** Ids of the jobs that run on the instance that was asked for. */

@@ -50,7 +50,7 @@ export const startInstance = changeOperation({
     return {
       steps: idle ? [] : [startStep(instance, 0, context)],
       says: idle ? `${called(instance)} runs already: nothing to do.` : `Start ${called(instance)}.`,
-      costUsdPerHour: idle ? 0 : usdPerHour([instance.type]),
+      costUsdPerHour: idle ? 0 : usdPerHour([instance.type], context.prices),
       facts: { id: instance.id, already: idle },
     };
   },
@@ -84,7 +84,7 @@ export const stopInstance = changeOperation({
       throw new Failure('PlanRefused', { why: `Instance ${called(instance)} is ${instance.state}: nothing to stop.` });
     }
     const idle = instance.state === 'stopped';
-    const price = usdPerHour([instance.type]);
+    const price = usdPerHour([instance.type], context.prices);
     const jobs = (idle ? undefined : context.jobs) ?? [];
     const cuts = force && jobs.length > 0;
     const step = stopStep(instance, 0, context);

@@ -20,7 +20,7 @@ export const removeMember = changeOperation({
     const runs = instance?.state === 'running' || instance?.state === 'pending';
     if (runs && stop === undefined) throw new Failure('MemberRuns', { name: settings.name, state: instance.state });
     const stops = stop === true && instance && runs ? [stopStep(instance, 0, context)] : [];
-    const price = instance && stops.length > 0 ? usdPerHour([instance.type]) : 0;
+    const price = instance && stops.length > 0 ? usdPerHour([instance.type], context.prices) : 0;
     const left =
       runs && stop === false ? ` Its machine is left running, and nobody will watch it.${guardWords(settings)}` : '';
     return {

@@ -30,7 +30,10 @@ export const scaleDownCluster = changeOperation({
       });
     }
     const leaving = running.slice(0, running.length - target_nodes);
-    const saved = usdPerHour(leaving.map(({ type }) => type));
+    const saved = usdPerHour(
+      leaving.map(({ type }) => type),
+      context.prices,
+    );
     return {
       steps: leaving.map((node, index) => stopStep(node, Math.floor(index / NODES_AT_ONCE), context)),
       says:

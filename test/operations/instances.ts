@@ -1,5 +1,6 @@
 // Instances as a read of the cloud would show them, for planning without a cloud.
 import { Failure } from '../../domain/failures.ts';
+import type { PlanContext } from '../../operations/operation.ts';
 import type { Instance, InstanceState } from '../../domain/instance.ts';
 import type { PlanDraft } from '../../domain/plan.ts';
 import type { JsonObject } from '../../domain/task.ts';
@@ -38,10 +39,15 @@ export function fleet(count: number, state: InstanceState = 'running', tags: Rec
 }
 
 /** The plan of a change. */
-export function planOf(operation: string, params: JsonObject, seen: readonly Instance[]): PlanDraft {
+export function planOf(
+  operation: string,
+  params: JsonObject,
+  seen: readonly Instance[],
+  context: Partial<PlanContext> = {},
+): PlanDraft {
   const prepared = operationOf(operation).prepare(params);
   if (prepared.effect === 'read') throw new Error(`${operation} does not plan`);
-  return prepared.plan(seen, { region: 'eu-west-1', agents: {} });
+  return prepared.plan(seen, { region: 'eu-west-1', agents: {}, ...context });
 }
 
 /** The result of a change that was planned on these. */

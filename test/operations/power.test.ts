@@ -57,6 +57,13 @@ describe('the step of each', () => {
     ).toBeNull();
     expect(planOf('stop_instance', params, [instance({ type: 'x9.huge', state: 'stopped' })]).costUsdPerHour).toBe(0);
   });
+
+  test('a price from config comes before that of the table', () => {
+    const prices = { asOf: '2030-01-01', usdPerHour: { 'x9.huge': 7 } };
+    for (const operation of ['delete_instance', 'stop_instance']) {
+      expect(planOf(operation, params, [instance({ type: 'x9.huge' })], { prices }).costUsdPerHour).toBe(-7);
+    }
+  });
 });
 
 describe('nothing to do is done without a step', () => {
