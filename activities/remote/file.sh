@@ -34,7 +34,7 @@ read_arguments() {
     value=${value%.}
     case $mode:$key in
       *:root | *:path | put:offset | put:permissions | get:offset | get:max) eval "$key=\$value" ;;
-      put:id | put:size | put:sha256 | stat:id | stat:size | stat:sha256) eval "$key=\$value" ;;
+      put:id | put:size | put:sha256 | stat:id | stat:size | stat:sha256 | drop:id | drop:size | drop:sha256) eval "$key=\$value" ;;
       *) refuse "'$key' is no argument of $mode" ;;
     esac
   done
@@ -94,7 +94,7 @@ find_target() {
 make_folder() {
   case $mode in
     put) why=$(mkdir "$1" 2>&1) || [ -d "$1" ] || fail "$why" ;;
-    stat) answer have have 0 ;;
+    stat | drop) answer have have 0 ;;
     get) answer absent ;;
   esac
 }
@@ -172,7 +172,7 @@ get() {
 }
 
 mode=${1:-}
-case $mode in put | stat | get) ;; *) refuse 'there is no such mode' ;; esac
+case $mode in put | stat | drop | get) ;; *) refuse 'there is no such mode' ;; esac
 command -v sha256sum >/dev/null || command -v openssl >/dev/null || command -v shasum >/dev/null ||
   fail 'there is no tool for sha256 on this machine'
 read_arguments
@@ -182,6 +182,8 @@ case $mode in
   get) get ;;
   *)
     find_part
+    # Whoever still writes to it writes to nothing, and is told so.
+    [ "$mode" != drop ] || { rm -f "$part" && answer have have 0; }
     # More than all of it is the rest of something else, and is begun anew.
     [ "$have" -le "$size" ] || have=0
     [ "$mode" = stat ] || put

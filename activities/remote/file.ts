@@ -32,6 +32,11 @@ export function statCommand(script: string, file: RemoteFile): RemoteCall {
   return remoteCall(script, 'stat', fileArguments(file));
 }
 
+/** Removes what came so far of a file that nobody wants any more. */
+export function dropCommand(script: string, file: RemoteFile): RemoteCall {
+  return remoteCall(script, 'drop', fileArguments(file));
+}
+
 /** Asks for at most `maxBytes` from `offset`; with 0 only for what there is to know about the file. */
 export function getCommand(
   script: string,

@@ -5,7 +5,7 @@ import { Failure } from '../../domain/failures.ts';
 import type { Step } from '../../domain/plan.ts';
 import { findBlob, readBlob } from '../../store/blobs.ts';
 import type { PutReport, RemoteFile } from '../remote/file.ts';
-import { parsePut, putCommand, statCommand } from '../remote/file.ts';
+import { dropCommand, parsePut, putCommand, statCommand } from '../remote/file.ts';
 import type { RemoteParts } from '../remote-parts.ts';
 import type { FilePlace } from './file.ts';
 import { ask, carry, malformed, notDone, placeOf } from './file.ts';
@@ -62,6 +62,13 @@ export function putRunner(parts: RemoteParts, taskId: string): StepRunner {
         if (!isFurther(now, report)) throw new Failure('OutcomeUnknown', { why: 'the link was lost' });
         report = now;
       }
+    },
+    halt: async (step) => {
+      const { place, file } = await putOf(step);
+      await ask(parts, place, dropCommand(parts.scripts.file, file)).catch((error: unknown) => {
+        // On a machine that cannot be reached it stays, under a name that nothing else uses.
+        if (!(error instanceof Failure)) throw error;
+      });
     },
   };
 }

@@ -102,7 +102,7 @@ test('a link that is lost half-way is taken up again at once', async () => {
   expect(done).toMatchObject({ to: 'COMPLETED', detail: { outcomes: [{ call: 'put_file', attempts: 1 }] } });
 }, 120_000);
 
-test('a task that is cancelled half-way leaves the file as it was', async () => {
+test('a task that is cancelled half-way leaves the file as it was, and nothing beside it', async () => {
   mkdirSync(join(work, 'cancelled'));
   writeFileSync(join(work, 'cancelled', 'file.bin'), 'before');
   const id = await putHalf('cancelled', randomBytes(17 * MIB));
@@ -111,6 +111,7 @@ test('a task that is cancelled half-way leaves the file as it was', async () => 
   expect((await ended(system, id)).status).toBe('TERMINATED');
   expect(Date.now() - from).toBeLessThan(15_000);
   expect(readFileSync(join(work, 'cancelled', 'file.bin'), 'utf8')).toBe('before');
+  expect(readdirSync(join(work, 'cancelled'))).toEqual(['file.bin']);
 }, 60_000);
 
 test('what was got before the link was lost is not got again', async () => {
