@@ -45,13 +45,13 @@ export function observeActivities(parts: ObserveParts): ObserveActivities {
     makePlan: (input) =>
       attempt(input, async (_, signal) => {
         const prepared = operationOf(input.operation).prepare(input.params);
-        if (prepared.effect === 'read') return hashed(planOfRead(input.operation));
+        if (prepared.effect === 'read') return hashed(parts, planOfRead(input.operation));
         const { reads } = prepared;
         const { seen, context } =
           reads.kind === 'member'
             ? await seeMember(parts, input.tenant, reads.ref, signal)
             : await seeInstances(parts, input.tenant, reads, signal);
-        return hashed(await withGuards(parts, input, prepared.plan(seen, context)));
+        return hashed(parts, await withGuards(parts, input, prepared.plan(seen, context)));
       }),
   };
 }
@@ -169,6 +169,7 @@ function planOfRead(operation: string): PlanDraft {
   };
 }
 
-function hashed(draft: PlanDraft): Plan {
-  return { ...draft, digest: createHash('sha256').update(planText(draft)).digest('hex') };
+function hashed({ policy: { prices } }: ObserveParts, draft: PlanDraft): Plan {
+  const digest = createHash('sha256').update(planText(draft)).digest('hex');
+  return { ...draft, digest, ...(prices && { pricesAsOf: prices.asOf }) };
 }

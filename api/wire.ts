@@ -31,11 +31,11 @@ export function taskOf(row: TaskRow) {
 }
 
 /** A plan; an estimate of its cost says how old the prices are. */
-function planOf({ says, costUsdPerHour, facts, steps, digest }: Plan) {
+function planOf({ says, costUsdPerHour, facts, steps, digest, pricesAsOf = PRICES_AS_OF }: Plan) {
   return {
     says,
     cost_usd_per_hour: costUsdPerHour,
-    prices_as_of: PRICES_AS_OF,
+    prices_as_of: pricesAsOf,
     facts,
     steps: snakeKeys(steps),
     digest,

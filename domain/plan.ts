@@ -72,6 +72,8 @@ export type PlanDraft = {
 export type Plan = PlanDraft & {
   /** SHA-256 (hex) of {@link canonical} of the draft: what an approval covers. */
   readonly digest: string;
+  /** Date of the prices of config behind the estimate; those of the package where it has none. */
+  readonly pricesAsOf?: string;
 };
 
 /** What became of one step. */
