@@ -9,7 +9,7 @@ import type { Instance, InstanceQuery } from '../domain/instance.ts';
 import { isInstanceId, targetOf } from '../domain/instance.ts';
 import { isEnded, jobIdOf, LAUNCHED } from '../domain/job.ts';
 import type { Plan, PlanDraft } from '../domain/plan.ts';
-import { leaseModeOf, planText } from '../domain/plan.ts';
+import { leaseModeOf, planText, throughProfile } from '../domain/plan.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { PlanContext } from '../operations/operation.ts';
 import { operationOf } from '../operations/index.ts';
@@ -47,11 +47,11 @@ export function observeActivities(parts: ObserveParts): ObserveActivities {
         const prepared = operationOf(input.operation).prepare(input.params);
         if (prepared.effect === 'read') return hashed(parts, planOfRead(input.operation));
         const { reads } = prepared;
-        const { seen, context } =
+        const { seen, context, profile } =
           reads.kind === 'member'
             ? await seeMember(parts, input.tenant, reads.ref, signal)
             : await seeInstances(parts, input.tenant, reads, signal);
-        return hashed(parts, await withGuards(parts, input, prepared.plan(seen, context)));
+        return hashed(parts, await withGuards(parts, input, throughProfile(prepared.plan(seen, context), profile)));
       }),
   };
 }
@@ -59,6 +59,8 @@ export function observeActivities(parts: ObserveParts): ObserveActivities {
 interface Seen {
   readonly seen: readonly Instance[];
   readonly context: PlanContext;
+  /** Through which AWS profile they were seen; null for the worker's own credentials. */
+  readonly profile: string | null;
 }
 
 async function seeMember(parts: ObserveParts, tenant: string, ref: string, signal: AbortSignal): Promise<Seen> {
@@ -75,6 +77,7 @@ async function seeMember(parts: ObserveParts, tenant: string, ref: string, signa
       prices: policy.prices,
       member: { id, target, settings },
     },
+    profile: settings.cloud?.profile ?? null,
   };
 }
 
@@ -98,6 +101,7 @@ async function seeInstances(
       : [];
   return {
     seen,
+    profile: cloud?.profile ?? null,
     context: {
       region: ec2.region,
       agents: policy.agents,

@@ -6,7 +6,9 @@ import type { StepInput } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Step, StepOutcome } from '../domain/plan.ts';
 import { leaseModeOf } from '../domain/plan.ts';
+import { workflowIdOf } from '../domain/task.ts';
 import type { StepMark } from '../store/steps.ts';
+import { raiseLease } from '../store/leases.ts';
 import { claimStep, findMark, markAnswered, unmark } from '../store/steps.ts';
 import { attempt, isShuttingDown } from './attempt.ts';
 import type { Look, StepRunner } from './steps/runner.ts';
@@ -23,6 +25,8 @@ interface Progress {
   look: Look | undefined;
   /** This attempt made the call and got no answer. */
   unanswered: boolean;
+  /** Since the last look the call was made. */
+  acted: boolean;
 }
 
 export interface StepActivities {
@@ -38,7 +42,12 @@ export function stepActivities(parts: JobParts): StepActivities {
   const { db } = postgres;
   return {
     performStep: (input) => {
-      const progress: Progress = { mark: { mine: false, answeredAt: null }, look: undefined, unanswered: false };
+      const progress: Progress = {
+        mark: { mine: false, answeredAt: null },
+        look: undefined,
+        unanswered: false,
+        acted: false,
+      };
       let attempts = 1;
       return attempt(
         { ...input, capacityMs: parts.policy.capacityMs },
@@ -54,7 +63,7 @@ export function stepActivities(parts: JobParts): StepActivities {
     },
     lookAtStep: async ({ taskId, step }) => {
       const mark = await reaching(findMark(db, taskId, step.id));
-      const progress: Progress = { mark, look: undefined, unanswered: false };
+      const progress: Progress = { mark, look: undefined, unanswered: false, acted: false };
       const { mine, answeredAt } = progress.mark;
       const signal = AbortSignal.timeout(15_000);
       progress.look = await runnerOf(parts, taskId, step).look(step, { mine, answeredAt, undo: false, signal });
@@ -85,15 +94,16 @@ async function perform(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { step, undo } = input;
+  let prepared = false;
   for (let wait = FIRST_PAUSE_MS; ; wait = nextPause(wait)) {
     if (signal.aborted) {
       const note = stopped(progress);
       if (progress.mark.mine) await runner.halt?.(step);
+      // What the call has changed is to be seen in the outcome.
+      if (progress.acted) await lookNow(input, runner, progress).catch(unlessFailure);
       return note;
     }
-    // The abort must not reach the look itself: its answer is what the outcome will say.
-    const look = await runner.look(step, { ...progress.mark, undo, signal: AbortSignal.timeout(20_000) });
-    progress.look = look;
+    const look = await lookNow(input, runner, progress);
     switch (look.verdict) {
       case 'as_wanted':
         if (progress.mark.mine || runner.indifferent || undo) return undefined;
@@ -107,6 +117,11 @@ async function perform(
       case 'as_planned':
         if (progress.mark.answeredAt !== null) break;
         if (progress.unanswered) throw new Failure('CloudUnreachable', { why: 'no answer to the call, and no effect' });
+        if (!prepared) {
+          prepared = true;
+          // It takes its time, so that whether the call is still called for is looked at anew.
+          if ((await runner.prepare?.(step, signal)) === true) continue;
+        }
         if (!(await act(input, runner, postgres, progress))) return 'stopped before it acted';
         wait = FIRST_PAUSE_MS;
         // What comes of a reboot may be seen for a moment only.
@@ -115,6 +130,18 @@ async function perform(
     }
     await pause(wait, undefined, { signal }).catch(() => undefined);
   }
+}
+
+async function lookNow({ step, undo }: StepInput, runner: StepRunner, progress: Progress): Promise<Look> {
+  // The abort must not reach the look itself: its answer is what the outcome will say.
+  const look = await runner.look(step, { ...progress.mark, undo, signal: AbortSignal.timeout(20_000) });
+  progress.look = look;
+  progress.acted = false;
+  return look;
+}
+
+function unlessFailure(error: unknown): void {
+  if (!(error instanceof Failure)) throw error;
 }
 
 function stopped({ mark }: Progress): string {
@@ -126,11 +153,20 @@ function stopped({ mark }: Progress): string {
 async function act(
   { taskId, step, undo }: StepInput,
   runner: StepRunner,
-  { db }: Postgres,
+  postgres: Postgres,
   progress: Progress,
 ): Promise<boolean> {
+  const { db } = postgres;
+  const shared = leaseModeOf(step.call) === 'shared';
+  const wanted = { taskId, stepId: step.id, target: step.target, shared, undo };
   const claim = await reaching(
-    claimStep(db, { taskId, stepId: step.id, target: step.target, shared: leaseModeOf(step.call) === 'shared', undo }),
+    undo && !shared
+      ? postgres.transaction(async (tx) => {
+          // What was done with others is taken back alone.
+          await raiseLease(tx, step.target, workflowIdOf(taskId));
+          return claimStep(tx, wanted);
+        })
+      : claimStep(db, wanted),
   );
   if (claim.stopRequested && !undo) return false;
   if (!claim.leaseHeld) throw new Failure('LeaseLost', { target: step.target });
@@ -141,6 +177,7 @@ async function act(
     progress.unanswered = true;
     return true;
   }
+  progress.acted = true;
   try {
     await runner.act(step);
   } catch (error) {

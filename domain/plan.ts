@@ -18,6 +18,15 @@ export type StepCall =
 /** Calls that use a target together with others; every other call changes it and wants it alone. */
 const SHARING: readonly StepCall[] = ['start_instance', 'run_command', 'put_file', 'get_file', 'start_job'];
 
+/** Calls to EC2, which are made through the profile of a member. */
+const CLOUD: readonly StepCall[] = [
+  'start_instance',
+  'stop_instance',
+  'reboot_instance',
+  'terminate_instance',
+  'set_tag',
+];
+
 /** How a call holds its target. */
 export function leaseModeOf(call: StepCall): LeaseWish['mode'] {
   return SHARING.includes(call) ? 'shared' : 'exclusive';
@@ -131,6 +140,18 @@ export function batchesOf(steps: readonly Step[]): Step[][] {
   const batches = new Map<number, Step[]>();
   for (const step of steps) batches.set(step.batch, [...(batches.get(step.batch) ?? []), step]);
   return [...batches.entries()].sort(([a], [b]) => a - b).map(([, batch]) => batch);
+}
+
+/** The plan with its calls to EC2, and what undoes them, made through an AWS profile; null for the worker's own credentials. */
+export function throughProfile(draft: PlanDraft, profile: string | null): PlanDraft {
+  if (profile === null) return draft;
+  const through = <T extends StepUndo>(one: T): T =>
+    CLOUD.includes(one.call) ? { ...one, args: { ...one.args, profile } } : one;
+  const steps = draft.steps.map((step) => ({
+    ...through(step),
+    undo: 'none' in step.undo ? step.undo : through(step.undo),
+  }));
+  return { ...draft, steps };
 }
 
 /** The step that undoes another one, or undefined when there is none. */

@@ -1,9 +1,12 @@
 // Removing a member: its machine is stopped first, if that was asked for; keys and disks stay.
 import { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
+import type { Instance } from '../domain/instance.ts';
 import type { MemberSettings } from '../domain/member.ts';
+import type { Step } from '../domain/plan.ts';
 import { usdPerHour } from '../domain/prices.ts';
 import { memberOf, memberRef } from './member.ts';
+import type { PlanContext } from './operation.ts';
 import { changeOperation } from './operation.ts';
 import { STOPS_MS, stopStep } from './targets.ts';
 
@@ -19,7 +22,7 @@ export const removeMember = changeOperation({
     const { id, target, settings } = memberOf(context, ref);
     const runs = instance?.state === 'running' || instance?.state === 'pending';
     if (runs && stop === undefined) throw new Failure('MemberRuns', { name: settings.name, state: instance.state });
-    const stops = stop === true && instance && runs ? [stopStep(instance, 0, context)] : [];
+    const stops = stop === true && instance && runs ? [stopForGood(instance, context)] : [];
     const price = instance && stops.length > 0 ? usdPerHour([instance.type], context.prices) : 0;
     const left =
       runs && stop === false ? ` Its machine is left running, and nobody will watch it.${guardWords(settings)}` : '';
@@ -50,6 +53,12 @@ export const removeMember = changeOperation({
     message: `Member '${String(facts.member)}' is removed${facts.stopped === true ? '; its machine is stopped' : ''}.`,
   }),
 });
+
+/** What ready steps brought is taken back as long as the machine runs, also what is brought only once. */
+function stopForGood(instance: Instance, context: PlanContext): Step {
+  const step = stopStep(instance, 0, context);
+  return { ...step, args: { ...step.args, for_removal: true } };
+}
 
 /** What becomes of the dead-man switch of a machine that is left running. */
 function guardWords({ cloud }: MemberSettings): string {

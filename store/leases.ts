@@ -39,6 +39,15 @@ export async function takeLeases(
   return undefined;
 }
 
+/** Makes a shared lease exclusive where nobody else has one: whoever asks from now on waits. Must run in a transaction. */
+export async function raiseLease(db: Queries, target: string, holder: string): Promise<void> {
+  await db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${target}, 0))`);
+  await db.execute(sql`
+    update leases l set mode = 'exclusive'
+    where l.target = ${target} and l.holder = ${holder}
+      and not exists (select 1 from leases o where o.target = ${target} and o.holder <> ${holder})`);
+}
+
 /** The leases on these targets, oldest first. */
 export async function leasesOn(db: Queries, targets: readonly string[]): Promise<LeaseRow[]> {
   return db

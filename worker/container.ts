@@ -70,7 +70,7 @@ export function build({ env, policy, databaseUrl, withSearchAttributes, secretPl
         shutdownGraceTime: GRACE_MS,
         shutdownForceTime: GRACE_MS * 2,
         // A waiting task costs about a megabyte while it is cached, and a replay of a few milliseconds when it is not.
-        maxCachedWorkflows: 150,
+        maxCachedWorkflows: 100,
         // A cancellation comes with the answer to a heartbeat: this bounds how long it takes.
         maxHeartbeatThrottleInterval: '1s',
         defaultHeartbeatThrottleInterval: '1s',

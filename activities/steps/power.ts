@@ -34,15 +34,17 @@ function powerRunner(
 ): StepRunner {
   return {
     indifferent: true,
-    look: async (step, { mine, undo, signal }) => {
+    look: async (step, { answeredAt, undo, signal }) => {
       const instance = await instanceOf(ec2, step, signal);
       const seen = seenOf(instance);
       const verdict = table[instance.state];
       if (verdict === 'else') return { verdict, seen, why: `${step.target} is ${instance.state}` };
+      // A call that was answered is not made again; one that was not may be, long after the first try.
+      const isNext = verdict === 'as_planned' && answeredAt === null && !undo;
       // Somebody restarted it in between: it is in the planned state, but not in the planned run.
-      const changed = verdict === 'as_planned' && !mine && !undo ? changedSince(step, seen) : undefined;
+      const changed = isNext ? changedSince(step, seen) : undefined;
       if (changed !== undefined) return { verdict: 'else', seen, why: changed };
-      const use = verdict === 'as_planned' && !mine && !undo ? await inUse(step) : undefined;
+      const use = isNext ? await inUse(step) : undefined;
       return use === undefined ? { verdict, seen } : { verdict: 'else', seen: { ...seen, use }, why: use };
     },
     act,
@@ -51,20 +53,17 @@ function powerRunner(
 
 export const startRunner = (ec2: Ec2) => powerRunner(ec2, START, (step) => ec2.start(instanceIdOf(step.target)));
 
-interface BeforeStop {
+interface BeforeStop extends Required<Pick<StepRunner, 'prepare'>> {
   /** Asked, last of all, by a step that stops only what is idle. */
   inUse(step: Step): Promise<string | undefined>;
-  /** Leaves the machine as it is to be found when it is off. */
-  tidy(step: Step): Promise<void>;
 }
 
-export const stopRunner = (ec2: Ec2, { inUse, tidy }: BeforeStop) =>
-  powerRunner(
+export const stopRunner = (ec2: Ec2, { inUse, prepare }: BeforeStop): StepRunner => ({
+  ...powerRunner(
     ec2,
     STOP,
-    async (step) => {
-      await tidy(step);
-      await ec2.stop(instanceIdOf(step.target));
-    },
+    (step) => ec2.stop(instanceIdOf(step.target)),
     (step) => (step.args.if_idle === true ? inUse(step) : Promise.resolve(undefined)),
-  );
+  ),
+  prepare,
+});

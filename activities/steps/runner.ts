@@ -33,6 +33,11 @@ export interface StepRunner {
   /** True when it does not matter who brought the wanted state about. */
   readonly indifferent: boolean;
   look(step: Step, options: LookOptions): Promise<Look>;
+  /**
+   * What is done on the machine before the act, which the last look comes after; true when it did something. Called once
+   * in an attempt, when the act is due.
+   */
+  prepare?(step: Step, signal: AbortSignal): Promise<boolean>;
   act(step: Step): Promise<void>;
   /** Ends what is on its way, where that can be ended; called when the task is stopped. */
   halt?(step: Step): Promise<void>;

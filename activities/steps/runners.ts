@@ -31,7 +31,7 @@ export function runnerOf(parts: JobParts, taskId: string, step: Step): StepRunne
     case 'stop_instance':
       return stopRunner(ec2Of(parts, step), {
         inUse: (stop) => useOf(parts, stop),
-        tidy: ({ target }) => undoBeforeStop(parts, target),
+        prepare: (stop, signal) => undoBeforeStop(parts, stop, signal),
       });
     case 'forget_member':
       return forgetRunner(parts);

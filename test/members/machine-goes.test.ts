@@ -56,6 +56,30 @@ test('what ready steps brought is taken back before a stop, the last first, and 
   expect(said()).toEqual([...first, ...second]);
 }, 90_000);
 
+test('a removal that stops the machine takes back what is brought only once, too', async () => {
+  const instanceId = await system.cloud.make('stopped-for-good');
+  const { member_id: member } = await register(system, 'stopped-for-good', {
+    ready_steps: [told('disk', 'echo no disk >> ~/said', { when: 'first_boot' })],
+  });
+  await run(system, 'stopped-for-good', 'true');
+  const { body } = await system.api.call('DELETE', `/api/v1/members/${member}?stop=true`);
+  const { task_id: removal } = z.looseObject({ task_id: z.string() }).parse(body);
+  expect(await ended(system, removal)).toMatchObject({ status: 'COMPLETED' });
+  expect(readFileSync(join(homeOf(system, instanceId), 'said'), 'utf8')).toBe('disk\nno disk\n');
+}, 90_000);
+
+test('a stop that is cancelled while steps are taken back does not stop', async () => {
+  const instanceId = await system.cloud.make('cancelled');
+  await register(system, 'cancelled', { ready_steps: [told('slow', 'touch ~/undoing; sleep 6')] });
+  await run(system, 'cancelled', 'true');
+  const stop = await system.api.submit('stop_instance', { instance_id: instanceId });
+  await until('it is taken back', () => existsSync(join(homeOf(system, instanceId), 'undoing')));
+  expect((await system.api.cancel(stop)).status).toBe(200);
+  expect(await ended(system, stop)).toMatchObject({ status: 'TERMINATED' });
+  const stops = system.cloud.effects('StopInstances').filter((line) => line.instance_ids.includes(instanceId));
+  expect(stops).toEqual([]);
+}, 90_000);
+
 test('a stop that does not come leaves its steps due again', async () => {
   const instanceId = await system.cloud.make('spared');
   await register(system, 'spared', { ready_steps: [told('login', 'rm ~/said')] });
