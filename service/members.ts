@@ -12,7 +12,14 @@ import type { MemberRow, Taken } from '../store/members.ts';
 import { eventsOfMember, noteMember } from '../store/member-events.ts';
 import { observeMember } from '../store/member-observed.ts';
 import { slotHolders } from '../store/jobs.ts';
-import { findMember, insertMember, listMembers, updateMember } from '../store/members.ts';
+import {
+  findMember,
+  insertMember,
+  listMembers,
+  memberOnInstance,
+  nameAndRegionOf,
+  updateMember,
+} from '../store/members.ts';
 import type { Service } from './open.ts';
 
 export type { MemberEventRow, MemberRow };
@@ -39,6 +46,9 @@ export async function registerMember(
 ): Promise<Registered> {
   const { postgres } = service;
   if (await reaching(findMember(postgres.db, tenant, settings.name))) throw exists('name', settings.name);
+  // Before the look, which in a wrong region finds nothing and says so.
+  const former = settings.cloud && (await reaching(memberOnInstance(postgres.db, tenant, settings.cloud.instanceId)));
+  if (former) throw exists('instance', nameAndRegionOf(former));
   const { instance, warnings } = await look(service, settings);
   if (instance?.state === 'terminated' || instance?.state === 'shutting-down') {
     throw new Failure('MemberUnusable', { id: instance.id, state: instance.state });

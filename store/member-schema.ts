@@ -28,6 +28,8 @@ export const members = pgTable(
     nameKey: text('name_key').notNull(),
     /** What leases are taken on. */
     target: text('target').notNull(),
+    /** Its EC2 instance; null without one, and on the later of two members that an older release let an instance be. */
+    instanceId: text('instance_id'),
     settings: jsonb('settings').$type<MemberSettings>().notNull(),
     registeredBy: text('registered_by').notNull(),
     registeredAt: time('registered_at').notNull(),
@@ -65,6 +67,8 @@ export const members = pgTable(
   (table) => [
     uniqueIndex('members_by_name').on(table.tenant, table.nameKey),
     uniqueIndex('members_by_target').on(table.target),
+    // Whatever region was said: ids are unambiguous, and members are looked for by them.
+    uniqueIndex('members_one_an_instance').on(table.tenant, table.instanceId),
     index('members_by_due').on(table.probeDueAt),
     index('members_by_instance').on(sql`(settings->'cloud'->>'instanceId')`),
   ],

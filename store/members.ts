@@ -32,6 +32,7 @@ export async function insertMember(
       tenant,
       nameKey: nameKey(settings.name),
       target,
+      instanceId: settings.cloud?.instanceId ?? null,
       settings,
       registeredBy: by,
       registeredAt: sql`clock_timestamp()`,
@@ -45,19 +46,25 @@ export async function insertMember(
 }
 
 async function takenBy(db: Queries, tenant: string, settings: MemberSettings, target: string, self: string) {
+  const instanceId = settings.cloud?.instanceId ?? null;
+  const own = or(
+    eq(members.nameKey, nameKey(settings.name)),
+    instanceId === null ? undefined : eq(members.instanceId, instanceId),
+  );
   const [other] = await db
     .select()
     .from(members)
-    .where(
-      and(
-        sql`${members.id} <> ${self}`,
-        or(eq(members.target, target), and(eq(members.tenant, tenant), eq(members.nameKey, nameKey(settings.name)))),
-      ),
-    )
+    .where(and(sql`${members.id} <> ${self}`, or(eq(members.target, target), and(eq(members.tenant, tenant), own))))
     .limit(1);
   // Another tenant's member is nobody's business but that it exists.
-  const by = other && other.tenant === tenant ? other.settings.name : 'another member';
-  return { taken: other?.target === target ? ('instance' as const) : ('name' as const), by };
+  const by = other && other.tenant === tenant ? nameAndRegionOf(other) : 'another member';
+  const sameInstance = other !== undefined && other.instanceId !== null && other.instanceId === instanceId;
+  return { taken: sameInstance || other?.target === target ? ('instance' as const) : ('name' as const), by };
+}
+
+/** The name of a member, and where it says that its instance is: the region may be what is wrong with it. */
+export function nameAndRegionOf({ settings: { name, cloud } }: MemberRow): string {
+  return cloud ? `${name} in ${cloud.region}` : name;
 }
 
 /** A member of this tenant by id or by name, with PostgreSQL's clock. */
@@ -88,7 +95,7 @@ export async function membersOnTargets(db: Queries, targets: readonly string[]):
     .where(inArray(members.target, [...targets]));
 }
 
-/** The member that an instance is registered as. */
+/** The member that an instance is registered as; of the two that an older release let it be, the one that kept its id. */
 export async function memberOnInstance(
   db: Queries,
   tenant: string,
@@ -97,7 +104,9 @@ export async function memberOnInstance(
   const [row] = await db
     .select()
     .from(members)
-    .where(and(eq(members.tenant, tenant), sql`${members.settings}->'cloud'->>'instanceId' = ${instanceId}`));
+    .where(and(eq(members.tenant, tenant), sql`${members.settings}->'cloud'->>'instanceId' = ${instanceId}`))
+    .orderBy(sql`${members.instanceId} asc nulls last`, asc(members.registeredAt))
+    .limit(1);
   return row;
 }
 

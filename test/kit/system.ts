@@ -132,7 +132,8 @@ function required(name: string): string {
   return value;
 }
 
-async function makeDatabase(adminUrl: string): Promise<string> {
+/** An empty database beside that of `adminUrl`; its URL. */
+export async function makeDatabase(adminUrl: string): Promise<string> {
   const name = `t_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client({ connectionString: adminUrl });
   await admin.connect();

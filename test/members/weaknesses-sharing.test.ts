@@ -1,8 +1,16 @@
 // Weaknesses 5, 8 and 12: several controllers, several who want one machine, and names that look like an agent's.
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { z } from 'zod';
+import { onOneConnection } from '../../clients/postgres.ts';
+import { assetPath } from '../../config/paths.ts';
+import { migrate } from '../../store/migrate.ts';
+import { memberOnInstance } from '../../store/members.ts';
 import { bodyOn, ask, ended, register, run } from '../kit/members.ts';
 import { changesOf, eventsOf, release, tasksOn, UNTIL_RELEASED, verdictsOf } from '../kit/member-watch.ts';
 import type { System } from '../kit/system.ts';
-import { startSystem } from '../kit/system.ts';
+import { makeDatabase, startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
 
 /** Named as no other program of this machine, whose processes all hosts of the sandbox see. */
@@ -78,10 +86,59 @@ test('8: an instance is one member, whatever it is called', async () => {
     const { status, text } = await system.api.call('POST', '/api/v1/members', bodyOn(system, name, instance));
     expect([status, text]).toEqual([409, expect.stringContaining(taken)]);
   }
+  // A region that was forgotten at first makes no second member of it.
+  const elsewhere = bodyOn(system, 'gpu-in-the-west', instance, { cloud_region: 'us-west-2' });
+  const { status, text } = await system.api.call('POST', '/api/v1/members', elsewhere);
+  expect([status, text]).toEqual([409, expect.stringContaining('The instance is already that of gpu-train-01 in')]);
   const patched = await system.api.call('PATCH', `/api/v1/members/${id}`, {
     cloud_instance_id: await system.cloud.idOf('vm-prod-02'),
   });
   expect(patched.status).toBe(422);
+});
+
+/** A database as the releases left it in which an instance could be two members. */
+async function databaseOfOld(): Promise<{ readonly url: string; readonly db: pg.Pool }> {
+  const folder = join(system.dir, 'migrations-of-old');
+  cpSync(assetPath('store', 'migrations'), folder, { recursive: true });
+  const journalPath = join(folder, 'meta', '_journal.json');
+  const journal = z.looseObject({ entries: z.array(z.looseObject({ idx: z.number() })) });
+  const { entries, ...rest } = journal.parse(JSON.parse(readFileSync(journalPath, 'utf8')));
+  writeFileSync(journalPath, JSON.stringify({ ...rest, entries: entries.filter(({ idx }) => idx <= 4) }));
+  const url = await makeDatabase(system.databaseUrl);
+  await migrate(url, folder);
+  return { url, db: new pg.Pool({ connectionString: url, max: 2 }) };
+}
+
+test('8: where an instance is two members already, both stay, and the one that was seen has its id', async () => {
+  const { url, db } = await databaseOfOld();
+  try {
+    const cloud = (instanceId: string, region: string) => JSON.stringify({ cloud: { instanceId, region } });
+    const add = (name: string, settings: string, seen: string | null) =>
+      db.query(
+        `insert into members (id, tenant, name_key, target, settings, registered_by, registered_at, updated_at, observed_at)
+         values ($1, 't', $1, $1, $2, 'test', now(), now(), $3)`,
+        [name, settings, seen],
+      );
+    await add('misplaced', cloud('i-1', 'us-east-1'), null);
+    await add('seen', cloud('i-1', 'us-west-2'), '2026-01-01');
+    await add('other', cloud('i-2', 'us-east-1'), null);
+    await add('hosts', JSON.stringify({ cloud: null }), null);
+    await add('more-hosts', JSON.stringify({ cloud: null }), null);
+    await migrate(url, assetPath('store', 'migrations'));
+    const { rows } = await db.query('select id, instance_id from members order by id');
+    expect(rows).toEqual([
+      { id: 'hosts', instance_id: null },
+      { id: 'misplaced', instance_id: null },
+      { id: 'more-hosts', instance_id: null },
+      { id: 'other', instance_id: 'i-2' },
+      { id: 'seen', instance_id: 'i-1' },
+    ]);
+    expect(await onOneConnection(url, (queries) => memberOnInstance(queries, 't', 'i-1'))).toMatchObject({
+      id: 'seen',
+    });
+  } finally {
+    await db.end();
+  }
 });
 
 test('8: a stop waits for those who use the machine, names them, and gives up in the end', async () => {
