@@ -2,17 +2,22 @@
 import { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
 import { SHIPPED_STEPS } from '../domain/ready.ts';
-import { GETS_READY_MS, memberOf, memberRef, needsOf, startWords } from './member.ts';
+import { GETS_READY_MS, memberOf, memberRef, needsOf, startRule, startWords } from './member.ts';
 import { changeOperation } from './operation.ts';
 
 export const provisionMember = changeOperation({
   name: 'provision_member',
-  description: 'Make a member ready: start its machine, reach it, and run its ready steps again',
+  description: 'Make a member ready: reach it, and run its ready steps again',
   effect: 'change',
-  params: z.strictObject({ member: memberRef, steps: z.array(z.string().min(1).max(48)).max(20).default([]) }),
+  params: z.strictObject({
+    member: memberRef,
+    steps: z.array(z.string().min(1).max(48)).max(20).default([]),
+    // It is for a machine that runs: the next start makes it ready anyway, and brings no work by itself.
+    start: startRule.default('never'),
+  }),
   reads: ({ member }) => ({ kind: 'member', ref: member }),
   deadlineMs: () => 2 * GETS_READY_MS,
-  plan: ({ member: ref, steps }, [instance], context) => {
+  plan: ({ member: ref, steps, start }, [instance], context) => {
     const member = memberOf(context, ref);
     const { name, readySteps } = member.settings;
     const known = [...SHIPPED_STEPS, ...readySteps.map((step) => step.name)];
@@ -22,7 +27,7 @@ export const provisionMember = changeOperation({
     }
     const which = steps.length === 0 ? 'all ready steps' : `the ready steps ${steps.join(', ')}`;
     return {
-      needs: { ...needsOf(member, instance, 'if_stopped'), provision: steps },
+      needs: { ...needsOf(member, instance, start), provision: steps },
       steps: [],
       says: `${startWords(instance)}make ${name} ready: reach it by SSH and run ${which}.`,
       costUsdPerHour: null,

@@ -31,6 +31,11 @@ test('13: no reading starts a machine, nor does what is refused; only work that 
   const { member_id: id } = await register(system, 'vm-dev-01');
   const never = await run(system, id, 'true', { start: 'never' });
   expect(never).toMatchObject({ status: 'FAILED', reason: 'conflict', error: expect.stringContaining('start=never') });
+  const provision = (body: Readonly<Record<string, unknown>>) => ask(system, id, 'provision', body);
+  for (const body of [{}, { start: 'never' }]) {
+    const { status, reason, error } = await ended(system, await provision(body));
+    expect([status, reason, error]).toEqual(['FAILED', 'conflict', expect.stringContaining('start=never')]);
+  }
   const withoutAgent = await ended(system, await ask(system, id, 'prompts', { agent: 'nobody', prompt: 'hello' }));
   expect(withoutAgent).toMatchObject({ status: 'FAILED', reason: 'invalid' });
   expect((await system.api.call('POST', `/api/v1/members/${id}/commands`, { command: '' })).status).toBe(422);
@@ -53,7 +58,7 @@ test('13: no reading starts a machine, nor does what is refused; only work that 
   await system.temporal.workflow.execute('sweepIdle', { workflowId, taskQueue: system.taskQueue });
   expect(system.cloud.effects('StartInstances')).toEqual([]);
   expect(await isState('vm-dev-01', 'stopped')).toBe(true);
-  expect(await run(system, id, 'true')).toMatchObject({ status: 'COMPLETED' });
+  expect(await ended(system, await provision({ start: 'if_stopped' }))).toMatchObject({ status: 'COMPLETED' });
   expect(system.cloud.effects('StartInstances')).toHaveLength(1);
 }, 90_000);
 
