@@ -49,6 +49,9 @@ function rolling(
   });
 }
 
+/** Batches double, so that an hour is enough for any fleet; its size is known only when the terms are long made. */
+const ROLLS_OUT_MS = 60 * 60_000;
+
 const sizes = (count: number) => growingBatches(count).join(', ');
 
 export const deployToProduction = changeOperation({
@@ -57,6 +60,7 @@ export const deployToProduction = changeOperation({
   effect: 'change',
   params: deployParams,
   reads: ({ service_name }) => ({ kind: 'tag', key: 'service', value: service_name }),
+  deadlineMs: () => ROLLS_OUT_MS,
   plan: ({ service_name, image_tag }, seen, context) => {
     const running = runningOf(service_name, seen);
     return {
@@ -89,6 +93,7 @@ export const restartProductionService = changeOperation({
   effect: 'change',
   params: restartParams,
   reads: ({ service_name }) => ({ kind: 'tag', key: 'service', value: service_name }),
+  deadlineMs: () => ROLLS_OUT_MS,
   plan: ({ service_name }, seen, context) => {
     const running = runningOf(service_name, seen);
     return {

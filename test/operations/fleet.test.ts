@@ -1,6 +1,10 @@
 // Several machines at once: which nodes leave a cluster, and in which batches a service is rolled through.
 import fc from 'fast-check';
+import { loadConfig } from '../../config/load.ts';
+import { assetPath } from '../../config/paths.ts';
+import { policyOf } from '../../config/policy.ts';
 import { batchesOf, growingBatches } from '../../domain/plan.ts';
+import { termsOf } from '../../domain/policy.ts';
 import { operationOf } from '../../operations/index.ts';
 import { buildIdOf } from '../../operations/rollout.ts';
 import { failureOf, fleet, instance, LAUNCHED, planOf, resultOf, TASK_ID } from './instances.ts';
@@ -139,6 +143,21 @@ describe('rolling through a service', () => {
         expect(steps.every(({ call }) => call === 'reboot_instance')).toBe(true);
       }),
     );
+  });
+
+  test.each([
+    ['deploy_to_production', deploy],
+    ['restart_production_service', restart],
+  ])('as shipped, %s of 24 instances has at least twice the time that it plans with', (name, params) => {
+    const { steps } = planOf(name, params, fleet(24));
+    const plannedS = batchesOf(steps)
+      .map((batch) => Math.max(...batch.map(({ estimatedSeconds }) => estimatedSeconds)))
+      .reduce((sum, seconds) => sum + seconds, 0);
+    expect(plannedS).toBeGreaterThan(300);
+    const prepared = operationOf(name).prepare(params);
+    const least = prepared.effect === 'read' ? undefined : prepared.deadlineMs;
+    const { deadlineMs } = termsOf(operationOf(name), policyOf(loadConfig(assetPath('config.json'))), undefined, least);
+    expect(deadlineMs).toBeGreaterThanOrEqual(2_000 * plannedS);
   });
 
   test('answer as the contract words it', () => {
