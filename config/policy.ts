@@ -4,6 +4,7 @@ import { DEFAULT_IDLE_POLICY } from '../domain/idle-policy.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { Env } from './env.ts';
 import type { Config } from './schema.ts';
+import { isLoopback } from './schema.ts';
 
 /** At least 1, because 0 means no limit to a timer and to Temporal. */
 const ms = (seconds: number) => Math.max(1, Math.round(seconds * 1000));
@@ -82,8 +83,13 @@ function idleOf(idle: Config['idle']): Policy['idle'] {
   };
 }
 
-/** The sentence that refuses hurried minutes on real machines, which would be stopped under their users; else undefined. */
-export function timeScaleFlaw({ idle }: Policy, { ec2Endpoint }: Pick<Env, 'ec2Endpoint'>): string | undefined {
-  if (idle.timeScale === 1 || ec2Endpoint !== undefined) return undefined;
-  return `idle.time_scale is ${idle.timeScale}: minutes are shortened for the sandbox only, and this is AWS. Set it to 1.`;
+/**
+ * The sentence that refuses hurried minutes on real machines, which would be stopped under their users; else undefined.
+ * Only an endpoint on this very machine is a sandbox: AWS has other names than its own, such as those of a VPC.
+ */
+export function timeScaleFlaw({ idle }: Policy, { ec2Endpoint: url }: Pick<Env, 'ec2Endpoint'>): string | undefined {
+  if (idle.timeScale === 1) return undefined;
+  if (url !== undefined && URL.canParse(url) && isLoopback(new URL(url).hostname)) return undefined;
+  const where = url === undefined ? 'this is AWS' : `${url} is not on this machine`;
+  return `idle.time_scale is ${idle.timeScale}: minutes are shortened for a sandbox at 127.0.0.1 only, and ${where}. Set it to 1.`;
 }

@@ -24,11 +24,15 @@ const apiUrl = z
   .refine(isApiUrl, 'it must be an https:// address without a query; http:// is for this machine alone')
   .transform((text) => text.replace(/\/+$/, ''));
 
+/** True for this machine itself, by a host as `URL` writes it. */
+export function isLoopback(hostname: string): boolean {
+  return /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/.test(hostname);
+}
+
 function isApiUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, username, search, hash } = new URL(text);
-  const here = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/.test(hostname);
-  return (protocol === 'https:' || (protocol === 'http:' && here)) && username + search + hash === '';
+  return (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))) && username + search + hash === '';
 }
 
 const GITHUB_TOKEN_S = 3_600;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, loadConfig } from '../../config/load.ts';
 import { assetPath } from '../../config/paths.ts';
-import { policyOf } from '../../config/policy.ts';
+import { policyOf, timeScaleFlaw } from '../../config/policy.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fermata-config-'));
 const file = join(folder, 'config.json');
@@ -155,4 +155,21 @@ test('prices and budgets of config, in the words of the domain', () => {
     member: { per: 'day', warnUsd: null, stopUsd: 5 },
     tenant: { per: 'month', warnUsd: 0, stopUsd: null },
   });
+});
+
+test.each([
+  [undefined, 'and this is AWS'],
+  ['https://vpce-0123-abcd.ec2.us-east-1.vpce.amazonaws.com', 'vpce-0123-abcd'],
+  ['http://10.0.0.7:4566', '10.0.0.7'],
+  ['http://127.0.0.1.example.org', 'example.org'],
+  ['127.0.0.1:4566', 'is not on this machine'],
+  ['http://127.0.0.1:4566', undefined],
+  ['http://127.3.2.1', undefined],
+  ['http://localhost:4566/', undefined],
+  ['http://[::1]:4566', undefined],
+])('minutes are shortened only for a cloud on this machine, not for %s', (ec2Endpoint, complaint) => {
+  writeFileSync(file, changed('idle', { time_scale: 0.5 }));
+  const flaw = timeScaleFlaw(policyOf(loadConfig(file)), { ec2Endpoint });
+  expect(flaw).toEqual(complaint === undefined ? undefined : expect.stringContaining(complaint));
+  expect(timeScaleFlaw(policyOf(loadConfig(assetPath('config.json'))), { ec2Endpoint })).toBeUndefined();
 });
