@@ -1,5 +1,5 @@
 // Queries on tasks: register, find, list, ask to stop.
-import { and, asc, desc, eq, getTableColumns, inArray, lt, notInArray, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, inArray, lt, notInArray, or, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import type { Effect, Risk, TaskInput, TaskStatus } from '../domain/task.ts';
 import { clock } from './clock.ts';
@@ -226,7 +226,11 @@ export async function tasksWaitingFor(db: Queries, target: string): Promise<Wait
       and(
         eq(tasks.status, 'RUNNING'),
         eq(tasks.phase, 'waiting_for_lease'),
-        sql`${tasks.plan}->'steps' @> ${JSON.stringify([{ target }])}::jsonb`,
+        // Making a member ready has no step, and needs the machine all the same.
+        or(
+          sql`${tasks.plan}->'steps' @> ${JSON.stringify([{ target }])}::jsonb`,
+          sql`${tasks.plan}->'needs'->>'target' = ${target}`,
+        ),
       ),
     )
     .orderBy(asc(tasks.updatedAt))

@@ -60,3 +60,22 @@ test('two that want it alone get it one after the other', async () => {
   ]);
   expect(system.cloud.effects('RebootInstances')).toHaveLength(1);
 }, 90_000);
+
+test('who only wants the machine ready is among those who wait for it', async () => {
+  await register(system, 'web-1');
+  const target = `us-east-1/${await system.cloud.idOf('web-1')}`;
+  const holder = await system.api.submit('delete_instance', { instance_id: 'web-2' });
+  await system.api.reach(holder, 'AWAITING_CONFIRMATION');
+  const { workflowExecutionInfo: info } = (await system.temporal.workflow.getHandle(`task-${holder}`).describe()).raw;
+  await system.db.query(
+    `insert into leases (target, holder, mode, holder_run_id, taken_at) values ($1, $2, 'exclusive', $3, now())`,
+    [target, `task-${holder}`, info?.execution?.runId ?? ''],
+  );
+  const provision = await ask(system, 'web-1', 'provision', {});
+  await until('it waits', async () => (await system.api.get(provision)).phase === 'waiting_for_lease');
+  expect((await detailOf('web-1')).waiting).toEqual([
+    expect.objectContaining({ task_id: provision, operation: 'provision_member' }),
+  ]);
+  await Promise.all([provision, holder].map((id) => system.api.call('DELETE', `/api/v1/tasks/${id}`)));
+  expect(await ended(system, provision)).toMatchObject({ status: 'TERMINATED' });
+}, 60_000);
