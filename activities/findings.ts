@@ -1,5 +1,6 @@
 // What nobody seems to know: instances without a member, members without an instance, leases without a workflow. Nothing is stopped.
 import type { WorkflowClient } from '@temporalio/client';
+import type { Postgres } from '../clients/postgres.ts';
 import { reaching } from '../clients/postgres.ts';
 import { livenessOf } from '../clients/temporal.ts';
 import type { FindingWish } from '../domain/finding.ts';
@@ -35,7 +36,7 @@ export type FindingReport = {
 };
 
 export interface FindingActivities {
-  /** Looks for orphans; each that is new is an event of its member, where it has one, and an entry that stays until it is resolved. */
+  /** Looks for orphans; each that is new is an event, of its member or of the machine, and an entry that stays until it is resolved. */
   findOrphans(): Promise<FindingReport>;
 }
 
@@ -90,14 +91,12 @@ async function findOwnerless({ postgres, clouds }: FindingParts, signal: AbortSi
   const tagged = [...new Set([...looked.values()].flatMap((targets) => targets ?? []))];
   const owned = new Set((await reaching(membersOnTargets(db, tagged))).map(({ target }) => target));
   const ownerless = tagged.filter((target) => !owned.has(target));
-  await reaching(
-    keepFindings(
-      db,
-      ownerless.map((target): FindingWish => {
-        const says = `${target} runs with a tag of Fermata and is no member: nobody watches it.`;
-        return { kind: 'instance_without_member', subject: target, tenant: NOBODYS_TENANT, says };
-      }),
-    ),
+  await keepAndNote(
+    postgres,
+    ownerless.map((target) => {
+      const says = `${target} runs with a tag of Fermata and is no member: nobody watches it.`;
+      return { kind: 'instance_without_member', subject: target, tenant: NOBODYS_TENANT, says, about: target };
+    }),
   );
   // Only where every account of the region has answered is absence a proof.
   const silent = [...looked].flatMap(([key, targets]) => (targets ? [] : [key.split(' ')[0]]));
@@ -115,26 +114,41 @@ function places(home: string, known: readonly Place[], open: readonly { readonly
   return [...new Map(all.map((place) => [placeKey(place), place])).values()];
 }
 
+type Noted = FindingWish & {
+  /** Whose event it is: a member's id, or the target itself where no member is on it. */
+  readonly about: string;
+};
+
+/** Keeps what is so now; what was not so before is an event as well. */
+async function keepAndNote(postgres: Postgres, found: readonly Noted[]): Promise<void> {
+  await reaching(
+    postgres.transaction(async (tx) => {
+      const fresh = await keepFindings(
+        tx,
+        found.map(({ about: _about, ...wish }) => wish),
+      );
+      for (const { kind, subject, tenant, says, about } of found) {
+        if (fresh.has(subject)) await noteMember(tx, { id: about, tenant }, { by: 'fermata/reconcile', kind, says });
+      }
+    }),
+  );
+}
+
 /** Members whose instance is terminated or nowhere to be found. */
 async function findGone(parts: FindingParts, signal: AbortSignal): Promise<number> {
-  const { db } = parts.postgres;
+  const { postgres } = parts;
   const missing = await findUnseen(parts, signal);
-  const terminated = await reaching(terminatedMembers(db, TERMINATED_MEMBERS));
+  const terminated = await reaching(terminatedMembers(postgres.db, TERMINATED_MEMBERS));
   const gone = [
     ...missing.map((row) => ({ row, says: `${nameOf(row)} is nowhere to be found.` })),
     ...terminated.map((row) => ({ row, says: `${nameOf(row)} is terminated.` })),
   ];
-  const kind = 'member_without_instance';
-  const wishes = gone.map(({ row, says }): FindingWish => ({ kind, subject: row.id, tenant: row.tenant, says }));
-  await reaching(
-    parts.postgres.transaction(async (tx) => {
-      const fresh = await keepFindings(tx, wishes);
-      for (const { row, says } of gone) {
-        if (fresh.has(row.id)) await noteMember(tx, row, { by: 'fermata/reconcile', kind, says });
-      }
-    }),
+  const kind = 'member_without_instance' as const;
+  await keepAndNote(
+    postgres,
+    gone.map(({ row: { id, tenant }, says }) => ({ kind, subject: id, tenant, says, about: id })),
   );
-  await reaching(resolveSeenMembers(db));
+  await reaching(resolveSeenMembers(postgres.db));
   return gone.length;
 }
 
@@ -145,7 +159,7 @@ function nameOf({ settings, target }: MemberRow): string {
 /** Leases whose workflow is gone are found, and given back when they are found again a while later. */
 async function findDeadLeases({ postgres, workflows }: FindingParts) {
   const { db } = postgres;
-  const kind = 'lease_without_workflow';
+  const kind = 'lease_without_workflow' as const;
   const open = new Map((await reaching(openFindings(db, kind))).map((finding) => [finding.subject, finding]));
   const dead: LeaseRow[] = [];
   const queue = await reaching(suspectLeases(db, LEASES_A_RUN));
@@ -161,14 +175,13 @@ async function findDeadLeases({ postgres, workflows }: FindingParts) {
       dead.map(({ target }) => target),
     ),
   );
-  await reaching(
-    keepFindings(
-      db,
-      dead.map((lease): FindingWish => {
-        const tenant = owners.find(({ target }) => target === lease.target)?.tenant ?? NOBODYS_TENANT;
-        return { kind, subject: subjectOf(lease), tenant, says: `${wordsOn(lease)}, which is gone.` };
-      }),
-    ),
+  const ownerOf = (lease: LeaseRow) => owners.find(({ target }) => target === lease.target);
+  await keepAndNote(
+    postgres,
+    dead.map((lease) => {
+      const { id: about = lease.target, tenant = NOBODYS_TENANT } = ownerOf(lease) ?? {};
+      return { kind, subject: subjectOf(lease), tenant, says: `${wordsOn(lease)}, which is gone.`, about };
+    }),
   );
   const due = dead.filter((lease) => {
     const since = open.get(subjectOf(lease))?.firstSeenAt;
@@ -176,7 +189,7 @@ async function findDeadLeases({ postgres, workflows }: FindingParts) {
   });
   for (const lease of due) {
     await reaching(freeLease(db, lease));
-    const owner = owners.find(({ target }) => target === lease.target);
+    const owner = ownerOf(lease);
     const says = `${wordsOn(lease)}, which is gone: it was given back.`;
     if (owner) await reaching(noteMember(db, owner, { by: 'fermata/reconcile', kind: 'lease_freed', says }));
   }

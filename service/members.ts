@@ -181,6 +181,6 @@ export async function getMemberEvents(
   ref: string,
   limit: number,
 ): Promise<MemberEventRow[]> {
-  const { id } = await getMember(service, tenant, ref);
-  return reaching(eventsOfMember(service.postgres.db, tenant, id, limit));
+  const row = await getMember(service, tenant, ref);
+  return reaching(eventsOfMember(service.postgres.db, row, limit));
 }

@@ -1,5 +1,5 @@
 // Queries on what happened to members: written once, never changed, read newest first.
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import type { JsonObject } from '../domain/task.ts';
 import { storable } from '../domain/text.ts';
@@ -36,17 +36,16 @@ export async function noteOnce(
   if (last?.says !== says) await noteMember(db, member, event);
 }
 
-/** The events of a member, newest first. */
+/** The events of a member, newest first, with those of its machine from the time when that was nobody's. */
 export async function eventsOfMember(
   db: Queries,
-  tenant: string,
-  id: string,
+  { tenant, id, target }: Pick<MemberRow, 'tenant' | 'id' | 'target'>,
   limit: number,
 ): Promise<MemberEventRow[]> {
   return db
     .select()
     .from(memberEvents)
-    .where(and(eq(memberEvents.memberId, id), eq(memberEvents.tenant, tenant)))
+    .where(and(inArray(memberEvents.memberId, [id, target]), eq(memberEvents.tenant, tenant)))
     .orderBy(desc(memberEvents.id))
     .limit(limit);
 }

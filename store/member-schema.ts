@@ -80,6 +80,7 @@ export const memberEvents = pgTable(
   {
     id: bigserial('id', { mode: 'number' }).primaryKey(),
     tenant: text('tenant').notNull(),
+    /** Its id; the target of a machine that no member is on. */
     memberId: text('member_id').notNull(),
     at: time('at').notNull(),
     by: text('by').notNull(),
