@@ -73,13 +73,26 @@ async function perform(
   const step = readyStepsOf(row.settings, parts.policy, parts.scripts.guard).find((each) => each.name === name);
   // Its owner took it away meanwhile.
   if (!step) return { name, ok: true, required: false, why: null };
+  return performStep(parts, row, step, { bootId, retries: step.retries, timeoutS: step.timeoutS });
+}
+
+/** Runs a step of a member in a boot, and keeps what became of it; the caller may have less patience than the step. */
+export async function performStep(
+  parts: ReadyStepParts,
+  row: MemberRow,
+  step: DueStep,
+  { bootId, retries, timeoutS }: { readonly bootId: string; readonly retries: number; readonly timeoutS: number },
+): Promise<ReadyStepResult> {
+  const { id: memberId } = row;
+  const { name } = step;
   const begun = Date.now();
   const { cancellationSignal: signal } = Context.current();
-  let tried = await tryStep(parts, row, step);
+  const attempt = () => tryStep(parts, row, { ...step, timeoutS });
+  let tried = await attempt();
   let attempts = 1;
-  for (; !tried.ok && attempts <= step.retries; attempts += 1) {
+  for (; !tried.ok && attempts <= retries; attempts += 1) {
     await pause(retryDelayMs(FIRST_DELAY_MS, attempts, Math.random()), undefined, { signal });
-    tried = await tryStep(parts, row, step);
+    tried = await attempt();
   }
   const at = new Date();
   const digest = digestOf(step);

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { sweepScheduleId } from '../../worker/schedules.ts';
+import { reconcileScheduleId, sweepScheduleId } from '../../worker/schedules.ts';
 import { homeOf } from '../kit/hosts.ts';
 import { ask, ended, register, run } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
@@ -152,6 +152,39 @@ test('a switch hears of its controller while the sweep is paused, and goes with 
   const shutDown = system.cloud.effects('SandboxShutdown').flatMap(({ instance_ids }) => instance_ids);
   expect(ids.filter((id) => shutDown.includes(id))).toEqual([]);
   await system.temporal.schedule.getHandle(sweepScheduleId(system.taskQueue)).unpause();
+}, 90_000);
+
+test('a machine that runs gets its switch without any work, again after a start by hand, and only once each', async () => {
+  await system.temporal.schedule.getHandle(reconcileScheduleId(system.taskQueue)).pause();
+  let runs = 0;
+  const armed = async () => {
+    runs += 1;
+    const workflowId = `${system.taskQueue}-reconcile-arms-${runs}`;
+    const report: { readonly armed: number } = await system.temporal.workflow.execute('reconcile', {
+      workflowId,
+      taskQueue: system.taskQueue,
+    });
+    return report.armed;
+  };
+  await armed();
+  await register(system, 'gpu-train-01', { cloud_guard_min: 1440, cloud_idle_timeout_min: 1440 });
+  const guard = join(homeOf(system, await system.cloud.idOf('gpu-train-01')), '.fermata', 'guard', 'pid');
+  expect(await armed()).toBe(1);
+  const first = readFileSync(guard, 'utf8');
+  expect((await detailOf('gpu-train-01')).ready_runs).toEqual([
+    expect.objectContaining({ name: 'dead_man_switch', ok: true, attempts: 1 }),
+  ]);
+  expect(await armed()).toBe(0);
+  const to = async (operation: string) => {
+    const id = await system.api.submit(operation, { instance_id: 'gpu-train-01' });
+    expect(await ended(system, id)).toMatchObject({ status: 'COMPLETED' });
+  };
+  await to('stop_instance');
+  await to('start_instance');
+  await until('it has another one', async () => (await armed()) === 1);
+  expect(readFileSync(guard, 'utf8')).not.toBe(first);
+  expect(await armed()).toBe(0);
+  await system.temporal.schedule.getHandle(reconcileScheduleId(system.taskQueue)).unpause();
 }, 90_000);
 
 test('a machine that was restarted is made ready anew before the next command', async () => {
