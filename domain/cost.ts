@@ -3,8 +3,6 @@ import type { InstanceState } from './instance.ts';
 import { durationText } from './span.ts';
 
 const HOUR_MS = 3_600_000;
-/** The month that prices of storage are meant by. */
-const HOURS_A_MONTH = 730;
 /** Linux on demand is billed by the second, and for a minute at least after each start (EC2 pricing page). */
 export const SHORTEST_BILLED_MS = 60_000;
 
@@ -51,14 +49,6 @@ export interface PricedTime extends BilledTime {
   readonly usdPerHour: number | null;
 }
 
-export interface Storage {
-  readonly gb: number;
-  readonly usdPerGbMonth: number;
-  /** ISO, since when the disks are counted, and until when; null while they exist. */
-  readonly from: string;
-  readonly to: string | null;
-}
-
 /** Money is null where a price is not known. */
 export interface Cost {
   readonly running: boolean;
@@ -69,24 +59,18 @@ export interface Cost {
   readonly sessionUsd: number | null;
   readonly machineMs: number;
   readonly machineUsd: number | null;
-  readonly storageUsd: number;
-  readonly totalUsd: number | null;
 }
 
-/** What a machine costs and has cost until `now` (ISO). */
-export function costOf(stretches: readonly PricedTime[], now: string, storage?: Storage): Cost {
+/** What a machine costs and has cost until `now` (ISO), without its disks. */
+export function costOf(stretches: readonly PricedTime[], now: string): Cost {
   const session = stretches.find(({ to }) => to === null);
-  const machineUsd = sum(stretches.map((stretch) => usdOfStretch(stretch, now)));
-  const storageUsd = storage ? usdOfStorage(storage, now) : 0;
   return {
     running: session !== undefined,
     usdPerHour: session ? session.usdPerHour : 0,
     sessionMs: session ? lengthMs(session, now) : 0,
     sessionUsd: session ? usdOfStretch(session, now) : 0,
     machineMs: stretches.reduce((ms, stretch) => ms + lengthMs(stretch, now), 0),
-    machineUsd,
-    storageUsd,
-    totalUsd: machineUsd === null ? null : machineUsd + storageUsd,
+    machineUsd: sum(stretches.map((stretch) => usdOfStretch(stretch, now))),
   };
 }
 
@@ -138,10 +122,6 @@ function lengthMs({ from, to }: BilledTime, now: string): number {
 function usdOfStretch(stretch: PricedTime, now: string): number | null {
   const ms = lengthMs(stretch, now);
   return priced(ms === 0 ? 0 : Math.max(SHORTEST_BILLED_MS, ms), stretch.usdPerHour);
-}
-
-function usdOfStorage({ gb, usdPerGbMonth, from, to }: Storage, now: string): number {
-  return (gb * usdPerGbMonth * lengthMs({ from, to }, now)) / HOUR_MS / HOURS_A_MONTH;
 }
 
 function priced(ms: number, usdPerHour: number | null): number | null {

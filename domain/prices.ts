@@ -4,9 +4,6 @@
 export const PRICES_AS_OF = '2025-01-15';
 const PRICES_REGION = 'us-east-1';
 
-/** gp3, the kind of disk that instances get today, in the same region on the same day. */
-export const USD_PER_GB_MONTH = 0.08;
-
 export interface InstanceType {
   readonly usdPerHour: number;
   readonly memoryGb: number;

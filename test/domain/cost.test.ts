@@ -1,10 +1,10 @@
 // Machine time in money: billed states, sums that are not half, words, warnings and budgets.
 import fc from 'fast-check';
 import { budgetStart, budgetState } from '../../domain/budget.ts';
-import type { Cost, PricedTime, Storage, Transition } from '../../domain/cost.ts';
+import type { Cost, PricedTime, Transition } from '../../domain/cost.ts';
 import { billedTime, costOf, costWarnings, isBilled, rateText, usdBetween, usdText } from '../../domain/cost.ts';
 import { INSTANCE_STATES } from '../../domain/instance.ts';
-import { PRICES_AS_OF, USD_PER_GB_MONTH, instanceType, priceOf, priceSource, usdPerHour } from '../../domain/prices.ts';
+import { PRICES_AS_OF, instanceType, priceOf, priceSource, usdPerHour } from '../../domain/prices.ts';
 
 const hour = (count: number) => new Date(Date.parse('2030-01-10T00:00:00.000Z') + count * 3_600_000).toISOString();
 const entered = (state: Transition['state'], at: number): Transition => ({ state, at: hour(at) });
@@ -52,16 +52,13 @@ test.each<[string, Transition[], [number, number | null][]]>([
   );
 });
 
-test('a machine that runs: since its start, all of it, and the disks', () => {
-  const storage: Storage = { gb: 100, usdPerGbMonth: USD_PER_GB_MONTH, from: hour(0), to: null };
-  const cost = costOf([priced(0, 3), priced(10, null, 4)], hour(12), storage);
+test('a machine that runs: since its start, and all of it', () => {
+  const cost = costOf([priced(0, 3), priced(10, null, 4)], hour(12));
   expect(cost).toMatchObject({ running: true, usdPerHour: 4, sessionMs: 7_200_000, sessionUsd: 8 });
   expect(cost).toMatchObject({ machineMs: 5 * 3_600_000, machineUsd: 14 });
-  expect(cost.storageUsd).toBeCloseTo((100 * 0.08 * 12) / 730, 10);
-  expect(cost.totalUsd).toBeCloseTo(14 + cost.storageUsd, 10);
 });
 
-test('a stopped machine costs no more than its disks, however long it stands', () => {
+test('a stopped machine costs no more hours, however long it stands', () => {
   const later = [4, 400].map((at) => costOf([priced(0, 3)], hour(at)));
   const stopped = {
     running: false,
@@ -69,8 +66,6 @@ test('a stopped machine costs no more than its disks, however long it stands', (
     sessionMs: 0,
     sessionUsd: 0,
     machineUsd: 6,
-    storageUsd: 0,
-    totalUsd: 6,
   };
   expect(later).toEqual([expect.objectContaining(stopped), expect.objectContaining(stopped)]);
 });
@@ -81,10 +76,9 @@ test('a price that is not known leaves no half sum', () => {
     usdPerHour: null,
     sessionUsd: null,
     machineUsd: null,
-    totalUsd: null,
     machineMs: 4 * 3_600_000,
   });
-  expect(costOf([priced(0, 3, null), priced(4, null)], hour(5))).toMatchObject({ sessionUsd: 2, totalUsd: null });
+  expect(costOf([priced(0, 3, null), priced(4, null)], hour(5))).toMatchObject({ sessionUsd: 2, machineUsd: null });
 });
 
 test('a start is billed for a minute at least, and time that has not come is not', () => {
