@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ConfigError, loadConfig } from '../../config/load.ts';
 import { assetPath } from '../../config/paths.ts';
 import { policyOf, timeScaleFlaw } from '../../config/policy.ts';
+import { configSchema } from '../../config/schema.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fermata-config-'));
 const file = join(folder, 'config.json');
@@ -172,4 +173,13 @@ test.each([
   const flaw = timeScaleFlaw(policyOf(loadConfig(file)), { ec2Endpoint });
   expect(flaw).toEqual(complaint === undefined ? undefined : expect.stringContaining(complaint));
   expect(timeScaleFlaw(policyOf(loadConfig(assetPath('config.json'))), { ec2Endpoint })).toBeUndefined();
+});
+
+test('the README shows every key, in an example that would be accepted', () => {
+  const readme = readFileSync(assetPath('README.md'), 'utf8');
+  const [, example = ''] = /Every key:\n\n```jsonc\n(.*?)\n```/s.exec(readme) ?? [];
+  const json = example.replaceAll(/\/\/ .*$/gm, '').replaceAll(/,(\s*[}\]])/g, '$1');
+  const parsed: unknown = JSON.parse(json);
+  expect(Object.keys(parsed ?? {}).sort()).toEqual(Object.keys(configSchema.shape).sort());
+  expect(complaintOf(json)).toBe('fine');
 });
