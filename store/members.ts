@@ -4,6 +4,7 @@ import type { Queries } from '../clients/postgres.ts';
 import { isDuplicate } from '../clients/postgres.ts';
 import type { MemberSettings } from '../domain/member.ts';
 import { isMemberId, memberTarget, nameKey } from '../domain/member.ts';
+import { unstorable } from '../domain/text.ts';
 import { clock } from './clock.ts';
 import { machineTime, members, readyRuns } from './member-schema.ts';
 
@@ -73,6 +74,8 @@ export async function findMember(
   tenant: string,
   ref: string,
 ): Promise<(MemberRow & { readonly now: Date }) | undefined> {
+  // PostgreSQL would refuse the query instead of finding nothing.
+  if (unstorable(ref)) return undefined;
   const [row] = await db
     .select({ ...getTableColumns(members), now: clock })
     .from(members)

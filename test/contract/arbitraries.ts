@@ -15,6 +15,8 @@ export interface Wild {
 export interface Known {
   readonly ended: string;
   readonly held: string;
+  /** A member; only what reads from the store may name it. */
+  readonly member: string;
 }
 
 const described = z.looseObject({
@@ -149,9 +151,16 @@ export function wildOf(
     visible,
     huge.map((id) => id.slice(0, 2_000)),
   );
-  const ids = unknown
+  const strangers = unknown
     .map((id) => id.toWellFormed())
-    .filter((id) => id !== '' && !/^\.{1,2}$/.test(id) && id !== known.held && id !== known.ended);
+    .filter((id) => id !== '' && !/^\.{1,2}$/.test(id) && !Object.values(known).includes(id));
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+  /** What the parameters of the path may name when they name something that there is. */
+  const real: Readonly<Record<string, fc.Arbitrary<string>>> = {
+    ...((reads || confirms) && { task_id: fc.constantFrom(known.held, known.ended) }),
+    // A download is a task.
+    ...(reads && !names.includes('path') && { member_id: fc.constant(known.member) }),
+  };
   const schema = operation.requestBody?.content['application/json']?.schema;
   const whole = schema === undefined ? fc.constant(undefined) : fitting(schema, document);
   const queries = operation.parameters.filter((each) => each.in === 'query').map(({ name }) => name);
@@ -162,17 +171,19 @@ export function wildOf(
     : fc.oneof(bent(whole), whole, wrongSubmits(catalogue));
   return fc
     .boolean()
-    .chain((real) =>
+    .chain((exists) =>
       fc.record({
-        id: real && (reads || confirms) ? fc.constantFrom(known.held, known.ended) : ids,
+        named: fc.record(
+          Object.fromEntries(names.map((name) => [name, (exists ? real[name] : undefined) ?? strangers])),
+        ),
         query,
         headers: fc.record(header, { requiredKeys: [] }),
-        body: schema === undefined ? fc.constant(undefined) : sent(real && confirms ? harmless : bodies),
+        body: schema === undefined ? fc.constant(undefined) : sent(exists && confirms ? harmless : bodies),
       }),
     )
-    .map(({ id, query: asked, headers, body }) => ({
+    .map(({ named, query: asked, headers, body }) => ({
       method: method.toUpperCase(),
-      path: `${path.replace('{task_id}', encodeURIComponent(id))}?${new URLSearchParams(asked).toString()}`,
+      path: `${path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(named[name] ?? ''))}?${new URLSearchParams(asked).toString()}`,
       operation,
       headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value ?? ''])),
       body,

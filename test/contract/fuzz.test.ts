@@ -23,7 +23,10 @@ beforeAll(async () => {
   const held = await system.api.submit('delete_instance', { instance_id: 'vm-prod-01' });
   await system.api.end(ended);
   await system.api.reach(held, 'AWAITING_CONFIRMATION');
-  known = { ended, held };
+  const member = 'box';
+  const body = { friendly_name: member, host: '127.0.0.1', port: 1, username: 'x', key_path: '/x', work_folder: '/x' };
+  expect((await system.api.call('POST', '/api/v1/members', body)).status).toBe(201);
+  known = { ended, held, member };
 });
 afterAll(() => system?.stop());
 

@@ -141,6 +141,22 @@ test.each(['/health/', '/api/v1/operations/', '/api/v1/tasks/', `/api/v1/tasks/$
   },
 );
 
+test.each([
+  ['GET', '', undefined],
+  ['PATCH', '', { category: 'x' }],
+  ['DELETE', '', undefined],
+  ['POST', '/commands', { command: 'true' }],
+  ['POST', '/snooze', { minutes: 1 }],
+  ['GET', '/verdicts', undefined],
+  ['GET', '/events', undefined],
+  ['GET', '/files/a', undefined],
+])('%s of a member%s that no name can be is of no member', async (method, rest, body) => {
+  for (const ref of ['%00', 'a%00b']) {
+    const answer = await system.api.call(method, `/api/v1/members/${ref}${rest}`, body);
+    expectError(answer, 404, 'member_not_found', `Member '${ref.replace('%00', '')}' not found.`);
+  }
+});
+
 test('a request id is made, or taken over when it is harmless', async () => {
   const made = (await system.api.call('GET', '/health')).headers.get('x-request-id');
   expect(made).toMatch(UUID);
