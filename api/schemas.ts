@@ -43,7 +43,9 @@ export const submitTaskResponse = z
   .object({
     task_id: z.string(),
     status: z.literal('PENDING'),
-    is_high_risk: z.boolean(),
+    is_high_risk: z.boolean().meta({
+      description: 'It waits for a decision: config says so, or the member that it names is guarded',
+    }),
     message: z.string(),
   })
   .meta({ id: 'SubmitTaskResponse' });
@@ -69,6 +71,11 @@ const plan = z
     prices_as_of: z.iso.date(),
     facts: dictionary,
     steps: z.array(planStep),
+    needs: dictionary.optional().meta({ description: 'The member that must be ready before the steps are taken' }),
+    guarded: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'Guarded members that it changes, and jobs that it cuts off: why it waits for a decision' }),
     digest: z.string(),
   })
   .meta({ id: 'Plan' });

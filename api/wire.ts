@@ -30,14 +30,16 @@ export function taskOf(row: TaskRow) {
   return { ...listItemOf(row), params: row.params, plan: row.plan && planOf(row.plan) };
 }
 
-/** A plan; an estimate of its cost says how old the prices are. */
-function planOf({ says, costUsdPerHour, facts, steps, digest, pricesAsOf = PRICES_AS_OF }: Plan) {
+/** A plan with all that its digest covers; an estimate of its cost says how old the prices are. */
+function planOf({ says, costUsdPerHour, facts, steps, needs, guarded, digest, pricesAsOf = PRICES_AS_OF }: Plan) {
   return {
     says,
     cost_usd_per_hour: costUsdPerHour,
     prices_as_of: pricesAsOf,
     facts,
     steps: snakeKeys(steps),
+    ...(needs && { needs: snakeKeys(needs) }),
+    ...(guarded && { guarded }),
     digest,
   };
 }
@@ -52,11 +54,16 @@ export function etagOf(row: TaskRow): string | undefined {
   return row.position === 0 ? undefined : `"${row.lastSeq}"`;
 }
 
+/** What callers, operations and machines fill: keys in it may be anybody's, and the digest of a plan covers them as they are. */
+const LEFT_ALONE: ReadonlySet<string> = new Set(['args', 'facts', 'params', 'result', 'saw', 'seen']);
+
 /** Keys of plans, decisions and outcomes are Fermata's own words; values, and keys that callers made, stay as they are. */
 export function snakeKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeKeys);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, child]) => [snakeCase(key), snakeKeys(child)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, child]) => [snakeCase(key), LEFT_ALONE.has(key) ? child : snakeKeys(child)]),
+  );
 }
 
 function snakeCase(key: string): string {
