@@ -23,7 +23,7 @@ export interface DecisionRequest {
   readonly by: string;
   readonly planDigest?: string;
   readonly comment?: string;
-  /** Makes a repeated request the same update. */
+  /** Part of the name that the decision has in the history. */
   readonly requestId: string;
 }
 
@@ -97,9 +97,12 @@ function ask({ temporal }: Service, id: string, decision: Decision, requestId: s
   );
 }
 
-/** A request repeated with its id is the same update; the opposite decision under the same id is another one. */
-function updateIdOf({ approve, planDigest }: Decision, requestId: string): string {
-  return `${approve ? 'approve' : 'reject'}-${planDigest?.slice(0, 16) ?? 'any'}-${requestId}`;
+/**
+ * Every try is an update of its own: Temporal answers a repeated id with what it stored, and of a try that was not
+ * recorded in time that is a failure for ever. What counted answers each repeat the same anyway.
+ */
+function updateIdOf({ approve, planDigest, validUntil }: Decision, requestId: string): string {
+  return `${approve ? 'approve' : 'reject'}-${planDigest?.slice(0, 16) ?? 'any'}-${requestId}-${validUntil ?? 'ever'}`;
 }
 
 /** The workflow refused, or did not answer: then the row, read when nothing can change it any more, has the last word. */

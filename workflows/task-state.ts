@@ -4,6 +4,7 @@ import {
   ApplicationFailure,
   CancellationScope,
   condition,
+  patched,
   proxyLocalActivities,
   setCurrentDetails,
   upsertSearchAttributes,
@@ -87,6 +88,10 @@ export class Task {
     return this.event !== undefined && isTerminal(this.event.to);
   }
 
+  private get undecided(): boolean {
+    return this.decision === undefined && !this.closed;
+  }
+
   view(): TaskView {
     return {
       status: this.event?.to ?? 'PENDING',
@@ -151,10 +156,12 @@ export class Task {
 
   /** Hands a decision to the main line and waits until it is recorded. Throws when it was too late or something else won. */
   async decide(decision: Decision): Promise<DecisionAnswer> {
-    if (!this.decision) {
+    while (this.undecided) {
       this.wish ??= decision;
       const pending = this.wish;
       await CancellationScope.nonCancellable(() => condition(() => this.wish !== pending || this.closed));
+      // An earlier one that came too late takes nothing from one that is in time.
+      if (pending === decision || !this.undecided || !patched('own-turn')) break;
     }
     const made = this.decision;
     if (!made || !this.decidedAt) {

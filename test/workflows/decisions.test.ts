@@ -1,8 +1,10 @@
 // Decisions in races: at the deadline, against each other, and by a caller who gave up.
+import { workflowIdOf } from '../../domain/task.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { randomOf } from '../kit/random.ts';
 import { setTimeout as pause } from 'node:timers/promises';
+import { decideUpdate } from '../../workflows/messages.ts';
 
 const CONFIRM_S = 1.2;
 const AIMED = 40;
@@ -80,6 +82,49 @@ test('an approval whose caller gave up while the worker was away does not act la
     await slow.stop();
   }
 }, 90_000);
+
+describe('decisions while no worker takes them', () => {
+  let slow: System;
+  const held = async (name: string) => {
+    await slow.cloud.make(name);
+    const id = await slow.api.submit('delete_instance', { instance_id: name });
+    await slow.api.reach(id, 'AWAITING_CONFIRMATION');
+    await slow.worker.stop();
+    return id;
+  };
+  beforeAll(async () => {
+    slow = await startSystem({ config: { confirmation: { timeout_seconds: 120 } } });
+  });
+  afterAll(() => slow?.stop());
+
+  test('one that was not answered counts when it is repeated under the same request id', async () => {
+    const id = await held('repeat-me');
+    const headers = { 'x-request-id': 'the-same-each-time' };
+    const decide = () => slow.api.call('POST', `/api/v1/tasks/${id}/confirm`, { confirmed: true }, headers);
+    expect(await decide()).toMatchObject({ status: 503, text: expect.stringContaining('epeat') });
+    await slow.worker.start();
+    expect((await decide()).status).toBe(200);
+    expect((await decide()).status).toBe(200);
+    expect(await slow.api.end(id)).toMatchObject({ status: 'COMPLETED', decided_by: 'anonymous' });
+    expect((await decide()).status).toBe(200);
+  }, 60_000);
+
+  test('one that came too late takes nothing from the one after it', async () => {
+    const id = await held('one-after-the-other');
+    const handle = slow.temporal.workflow.getHandle(workflowIdOf(id));
+    const sent = async (leftMs: number) => {
+      const decision = { approve: true, by: 'x', validUntil: new Date(Date.now() + leftMs).toISOString() };
+      const answer = handle.executeUpdate(decideUpdate, { args: [decision] });
+      await pause(300);
+      return { answer: answer.catch((error: unknown) => error) };
+    };
+    const [late, inTime] = [await sent(-1_000), await sent(60_000)];
+    await slow.worker.start();
+    expect(await inTime.answer).toMatchObject({ approved: true, by: 'x' });
+    expect(await late.answer).toBeInstanceOf(Error);
+    expect((await slow.api.end(id)).status).toBe('COMPLETED');
+  }, 60_000);
+});
 
 test('a task without a decision: nothing ran', async () => {
   const id = await ask();
