@@ -21,7 +21,7 @@ export async function accept(
 ): Promise<void> {
   const { tenant, principal } = principalOf(request);
   const idempotencyKey = idempotencyKeyOf(request);
-  const { taskId, highRisk, replayed } = await submit(service, {
+  const { taskId, heldFor, replayed } = await submit(service, {
     tenant,
     principal,
     operation,
@@ -33,15 +33,19 @@ export async function accept(
   // The task is kept; whatever happens while its caller waits is no reason to say otherwise.
   if (waitMs > 0) await waitForTask(service, tenant, taskId, waitMs).catch(() => undefined);
   if (replayed) response.set('Idempotency-Replayed', 'true');
-  const message = highRisk
-    ? `Task '${taskId}' submitted. Operation '${operation}' is HIGH RISK — send ` +
+  const why = heldFor && WHY_HELD[heldFor];
+  const message = why
+    ? `Task '${taskId}' submitted. Operation '${operation}' ${why} — send ` +
       `POST /api/v1/tasks/${taskId}/confirm with {"confirmed": true} to proceed.`
     : `Task '${taskId}' submitted and running in background.`;
   response
     .status(202)
     .set({ Location: `/api/v1/tasks/${taskId}`, 'Retry-After': '1' })
-    .json({ task_id: taskId, status: 'PENDING', is_high_risk: highRisk, message });
+    .json({ task_id: taskId, status: 'PENDING', is_high_risk: why !== undefined, message });
 }
+
+/** What is said of a task that waits for a decision. */
+const WHY_HELD = { high_risk: 'is HIGH RISK', guarded_member: 'changes a GUARDED member' } as const;
 
 const KEY = /^(?:"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))$/;
 

@@ -70,7 +70,9 @@ async function planned(service: Service, tenant: string, id: string): Promise<{ 
   const found = await service.watch.until(id, PLAN_WAIT_MS, async () => {
     const seen = await reaching(findTask(service.postgres.db, tenant, id));
     if (!seen) throw new Failure('NotAwaitingConfirmation', { id });
-    return seen.row.status === 'PENDING' && seen.row.risk === 'high' ? undefined : seen;
+    const { status, risk, effect } = seen.row;
+    // A change may turn out to be guarded when it is planned, whatever config says of it.
+    return status === 'PENDING' && (risk === 'high' || effect !== 'read') ? undefined : seen;
   });
   if (!found) throw new Failure('DecisionUnanswered', { id });
   return found;

@@ -5,12 +5,15 @@ import type { SearchAttributePair } from '@temporalio/common';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import { reaching } from '../clients/postgres.ts';
 import { Failure } from '../domain/failures.ts';
+import { isInstanceId } from '../domain/instance.ts';
 import { canonical } from '../domain/plan.ts';
 import { termsOf } from '../domain/policy.ts';
 import { searchValue } from '../domain/search.ts';
 import type { JsonObject, TaskInput, Terms } from '../domain/task.ts';
 import { workflowIdOf } from '../domain/task.ts';
+import type { Prepared } from '../operations/index.ts';
 import { operationOf } from '../operations/index.ts';
+import { findMember, isGuardedInstance } from '../store/members.ts';
 import { findTask, registerTask } from '../store/tasks.ts';
 import type { Service } from './open.ts';
 
@@ -25,7 +28,8 @@ export interface Submission {
 
 export interface Submitted {
   readonly taskId: string;
-  readonly highRisk: boolean;
+  /** Why it waits for a decision, as far as that can be told before it is planned; undefined when it seems to need none. */
+  readonly heldFor: 'high_risk' | 'guarded_member' | undefined;
   /** True when this key was used before with the same body: nothing was started now. */
   readonly replayed: boolean;
 }
@@ -37,7 +41,7 @@ export interface Submitted {
 export async function submit(service: Service, submission: Submission): Promise<Submitted> {
   const { tenant, principal, operation: name, resource, params, idempotencyKey } = submission;
   const operation = operationOf(name);
-  operation.prepare(params);
+  const prepared = operation.prepare(params);
   const terms = termsOf(operation, service.policy, undefined);
   const input: TaskInput = {
     operation: name,
@@ -52,14 +56,31 @@ export async function submit(service: Service, submission: Submission): Promise<
       .digest('hex'),
     ...(service.withSearchAttributes ? {} : { withoutSearchAttributes: true }),
   };
-  const highRisk = terms.risk === 'high';
   const taskId = idempotencyKey === undefined ? randomUUID() : taskIdOfKey(tenant, idempotencyKey);
+  // Asked meanwhile, and never a reason to refuse: the plan has the last word, and it waits for a decision by itself.
+  const held = heldFor(service, tenant, prepared, terms).catch(() => undefined);
   if (idempotencyKey !== undefined && (await wasSubmitted(service, tenant, taskId, input))) {
-    return { taskId, highRisk, replayed: true };
+    return { taskId, heldFor: await held, replayed: true };
   }
   const replayed = await start(service, taskId, input, terms);
   if (!replayed) await register(service, taskId, input, terms);
-  return { taskId, highRisk, replayed };
+  return { taskId, heldFor: await held, replayed };
+}
+
+/** A change of a guarded member is known here where its parameters name the member, or its instance by id. */
+async function heldFor(
+  { postgres: { db } }: Service,
+  tenant: string,
+  { effect, reads }: Prepared,
+  { risk }: Terms,
+): Promise<Submitted['heldFor']> {
+  if (risk === 'high') return 'high_risk';
+  if (effect === 'read') return undefined;
+  const guarded =
+    reads.kind === 'member'
+      ? (await findMember(db, tenant, reads.ref))?.settings.guarded === true
+      : reads.kind === 'one' && isInstanceId(reads.ref) && (await isGuardedInstance(db, reads.ref));
+  return guarded ? 'guarded_member' : undefined;
 }
 
 /** A UUID of version 8 (RFC 9562): the first bytes of SHA-256 over tenant and key. */

@@ -113,6 +113,21 @@ export async function memberOnInstance(
   return row;
 }
 
+/** True when an instance is a guarded member, whoever's it is: who acts on it waits for a decision. */
+export async function isGuardedInstance(db: Queries, instanceId: string): Promise<boolean> {
+  const [row] = await db
+    .select({ id: members.id })
+    .from(members)
+    .where(
+      and(
+        sql`${members.settings}->'cloud'->>'instanceId' = ${instanceId}`,
+        sql`${members.settings}->'guarded' = 'true'::jsonb`,
+      ),
+    )
+    .limit(1);
+  return row !== undefined;
+}
+
 /** A page of a tenant's members by name. */
 export async function listMembers(
   db: Queries,
