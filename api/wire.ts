@@ -54,8 +54,8 @@ export function etagOf(row: TaskRow): string | undefined {
   return row.position === 0 ? undefined : `"${row.lastSeq}"`;
 }
 
-/** What callers, operations and machines fill: keys in it may be anybody's, and the digest of a plan covers them as they are. */
-const LEFT_ALONE: ReadonlySet<string> = new Set(['args', 'facts', 'params', 'result', 'saw', 'seen']);
+/** What holds keys that callers made, or values that are answered as they are elsewhere; `args` may hold the first three. */
+const LEFT_ALONE: ReadonlySet<string> = new Set(['env', 'secrets', 'labels', 'facts', 'params', 'result']);
 
 /** Keys of plans, decisions and outcomes are Fermata's own words; values, and keys that callers made, stay as they are. */
 export function snakeKeys(value: unknown): unknown {

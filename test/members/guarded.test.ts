@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { planText } from '../../domain/plan.ts';
+import { canonical } from '../../domain/plan.ts';
 import type { JsonObject } from '../../domain/task.ts';
 import { jobIs, startJob } from '../kit/jobs.ts';
 import { ask, register } from '../kit/members.ts';
@@ -92,26 +92,43 @@ test('so does one on a stop that cuts off a job, which only the plan tells', asy
   expect(await system.api.end(id)).toMatchObject({ status: 'COMPLETED', decided_by: 'anonymous' });
 }, 120_000);
 
+const object = z.record(z.string(), z.json());
 const shownPlan = z.object({
   says: z.string(),
   cost_usd_per_hour: z.number().nullable(),
-  facts: z.record(z.string(), z.json()),
-  steps: z.array(z.looseObject({ args: z.record(z.string(), z.json()) })),
-  needs: z.looseObject({ member_id: z.string() }).optional(),
-  guarded: z.array(z.string()).optional(),
+  facts: object,
+  steps: z.array(z.object({ args: z.object({ spec: object.optional() }).catchall(z.json()) }).catchall(z.json())),
+  needs: object.optional(),
+  guarded: z.array(z.string()),
   digest: z.string(),
 });
 const planned = z.object({ detail: z.looseObject({ plan: shownPlan }) });
-type ShownPlan = z.output<typeof shownPlan>;
 
-/** The digest of what is shown: only Fermata's own words are put back. */
-function digestOf({ says, facts, steps, needs, guarded, cost_usd_per_hour: costUsdPerHour }: ShownPlan): string {
-  const json = JSON.stringify({ says, facts, steps, needs, guarded, costUsdPerHour });
-  const draft: Parameters<typeof planText>[0] = JSON.parse(
-    json.replaceAll('"estimated_seconds":', '"estimatedSeconds":').replaceAll('"member_id":', '"memberId":'),
+/** Fermata's own words as they are inside: the keys of this object alone. */
+const own = (words: JsonObject): JsonObject =>
+  Object.fromEntries(
+    Object.entries(words).map(([key, value]) => [
+      key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+      value,
+    ]),
   );
-  return createHash('sha256').update(planText(draft)).digest('hex');
+
+/** The digest of a plan as it is shown. */
+function digestOf({ says, facts, steps, needs, guarded, cost_usd_per_hour: costUsdPerHour }: ShownPlan): string {
+  const text = canonical({
+    says,
+    facts,
+    steps: steps.map(({ args: { spec, ...args }, ...step }) => ({
+      ...own(step),
+      args: { ...args, ...(spec && { spec: own(spec) }) },
+    })),
+    ...(needs && { needs: own(needs) }),
+    guarded,
+    costUsdPerHour,
+  });
+  return createHash('sha256').update(text).digest('hex');
 }
+type ShownPlan = z.output<typeof shownPlan>;
 
 test.each(['commands', 'jobs'])('whoever decides on %s sees the names that the digest covers', async (route) => {
   const env = { API_KEY: 'x', a_b: '1', aB: '2', runFrom: '3' };
