@@ -4,12 +4,12 @@ import { Context } from '@temporalio/activity';
 import { reaching } from '../clients/postgres.ts';
 import type { DueStop, SweepReport } from '../domain/activity.ts';
 import type { Judgement } from '../domain/idle.ts';
+import type { IdleInput } from '../domain/idle-clocks.ts';
 import { judge } from '../domain/idle.ts';
 import { isJobId, LAUNCHED } from '../domain/job.ts';
 import type { Policy } from '../domain/policy.ts';
 import { idleRuleOf } from '../domain/policy.ts';
-import type { Probe } from '../domain/probe.ts';
-import type { Json } from '../domain/task.ts';
+import type { Json, JsonObject } from '../domain/task.ts';
 import { workflowIdOf } from '../domain/task.ts';
 import { dropOldBlobs } from '../store/blobs.ts';
 import { slotHolders } from '../store/jobs.ts';
@@ -122,7 +122,7 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged | und
   const seen = await seenByProbe(parts, row, leases);
   const holders = leases.flatMap(({ holder }) => (holder === stopping || seen.includes(holder) ? [] : [holder]));
   const at = new Date();
-  const judgement = judge({
+  const input: IdleInput = {
     now: at.toISOString(),
     registeredAt: row.registeredAt.toISOString(),
     launchedAt: row.launchedAt?.toISOString() ?? null,
@@ -132,19 +132,14 @@ async function judgeOne(parts: SweepParts, row: MemberRow): Promise<Judged | und
     holders,
     probe,
     policy: rule,
-  });
+  };
+  const judgement = judge(input);
   return reaching(
     postgres.transaction(async (db) => {
       const due = judgement.next === 'stop' || judgement.next === 'stop_max_run';
       const asked = due && !(await isBeingStopped(db, row, FAILED_STOP_PAUSE_MS * policy.idle.timeScale));
       const taskId = asked ? randomUUID() : null;
-      const inputs = {
-        probe: plain(probe),
-        holders,
-        rule: plain(rule),
-        snoozed_until: row.snoozedUntil?.toISOString() ?? null,
-      };
-      const judged = { judgement, inputs, at, gpuPercent: gpuPercentOf(probe), stopTaskId: taskId };
+      const judged = { judgement, inputs: inputsOf(input), at, gpuPercent: gpuPercentOf(probe), stopTaskId: taskId };
       if (!(await keepJudgement(db, row, judged))) return undefined;
       await noteJudgement(db, row, judgement);
       if (due) await noteFailedStop(db, row);
@@ -168,8 +163,23 @@ async function seenByProbe(
   return jobs.filter(({ state }) => LAUNCHED.includes(state)).map((job) => job.id);
 }
 
-/** A rule or a look as JSON. */
-function plain(value: Probe | object): Json {
+/** All that a judgement follows from; `at` of the verdict is its `now`. */
+function inputsOf({ probe, holders, policy, clocks, ...times }: IdleInput): JsonObject {
+  const { registeredAt, launchedAt, lastUseAt, snoozedUntil } = times;
+  return {
+    probe: plain(probe),
+    holders,
+    rule: plain(policy),
+    clocks: clocks && plain(clocks),
+    registered_at: registeredAt,
+    launched_at: launchedAt,
+    last_use_at: lastUseAt,
+    snoozed_until: snoozedUntil,
+  };
+}
+
+/** A rule, a look or the clocks as JSON. */
+function plain(value: object): Json {
   const json: Json = JSON.parse(JSON.stringify(value));
   return json;
 }

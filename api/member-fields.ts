@@ -133,6 +133,12 @@ export const memberListQuery = z.object({
     .optional(),
 });
 
+/** What happened to a member, and what was judged of it, newest first: the cursor is the last row of the former page. */
+export const memberPastQuery = z.object({
+  limit: memberListQuery.shape.limit,
+  cursor: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+});
+
 export const snoozeBody = z.strictObject({ minutes: z.number().positive() });
 
 export const removeQuery = z.object({ stop: z.enum(['true', 'false']).optional() });

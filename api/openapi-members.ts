@@ -1,7 +1,7 @@
 // The routes of members in the OpenAPI document.
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { z } from 'zod';
-import { memberBody, memberListQuery, memberPatch, removeQuery, snoozeBody } from './member-fields.ts';
+import { memberBody, memberListQuery, memberPastQuery, memberPatch, removeQuery, snoozeBody } from './member-fields.ts';
 import { accepted, badBody, bodyOf, error, invalid, json, operation, prefer, unavailable } from './openapi-parts.ts';
 
 const memberId = z.object({ member_id: z.string().meta({ description: 'Its id or its name' }) });
@@ -15,7 +15,8 @@ const memberAnswer = z
     warnings: z.array(z.string()).optional(),
   })
   .meta({ id: 'MemberAnswer', description: 'The registered fields, and what was observed and when' });
-const rows = (description: string) => json(description, z.array(z.looseObject({ at: z.string().nullable() })));
+const rows = (description: string) =>
+  json(description, z.array(z.looseObject({ at: z.string().nullable() })), ['Link']);
 
 const notFound = { '404': error('No such member') };
 const unknownMember = { ...notFound, ...unavailable };
@@ -84,13 +85,13 @@ export const memberPaths: ZodOpenApiPathsObject = {
   },
   '/api/v1/members/{member_id}/events': {
     get: operation('Members', 'list_member_events', 'Events of a Member', {
-      requestParams: { path: memberId, query: memberListQuery },
+      requestParams: { path: memberId, query: memberPastQuery },
       responses: { '200': rows('What happened to it, newest first'), ...invalid, ...unknownMember },
     }),
   },
   '/api/v1/members/{member_id}/verdicts': {
     get: operation('Members', 'list_member_verdicts', 'Verdicts on a Member', {
-      requestParams: { path: memberId, query: memberListQuery },
+      requestParams: { path: memberId, query: memberPastQuery },
       responses: {
         '200': rows('What the idle sweep judged and from what, newest first'),
         ...invalid,

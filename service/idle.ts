@@ -4,16 +4,21 @@ import { Failure } from '../domain/failures.ts';
 import { noteMember } from '../store/member-events.ts';
 import type { VerdictRow } from '../store/verdicts.ts';
 import { snoozeMember, verdictsOf } from '../store/verdicts.ts';
-import type { MemberRow } from './members.ts';
+import type { MemberRow, PastPage } from './members.ts';
 import { getMember } from './members.ts';
 import type { Service } from './open.ts';
 
 export type { VerdictRow };
 
-/** The verdicts on a member, newest first, each with all that went into it. Throws `MemberNotFound`. */
-export async function getVerdicts(service: Service, tenant: string, ref: string, limit: number): Promise<VerdictRow[]> {
+/** A page of the verdicts on a member, newest first, each with all that went into it. Throws `MemberNotFound`. */
+export async function getVerdicts(
+  service: Service,
+  tenant: string,
+  ref: string,
+  page: PastPage,
+): Promise<{ readonly rows: VerdictRow[]; readonly more: boolean }> {
   const { id } = await getMember(service, tenant, ref);
-  return reaching(verdictsOf(service.postgres.db, id, limit));
+  return reaching(verdictsOf(service.postgres.db, id, page));
 }
 
 const MINUTE_MS = 60_000;

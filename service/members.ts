@@ -7,7 +7,7 @@ import { Failure } from '../domain/failures.ts';
 import type { Instance } from '../domain/instance.ts';
 import type { MemberSettings } from '../domain/member.ts';
 import { usdPerHour } from '../domain/prices.ts';
-import type { MemberEventRow } from '../store/member-events.ts';
+import type { MemberEventRow, PastPage } from '../store/member-events.ts';
 import type { MemberRow, Taken } from '../store/members.ts';
 import { eventsOfMember, noteMember } from '../store/member-events.ts';
 import { observeMember } from '../store/member-observed.ts';
@@ -22,7 +22,7 @@ import {
 } from '../store/members.ts';
 import type { Service } from './open.ts';
 
-export type { MemberEventRow, MemberRow };
+export type { MemberEventRow, MemberRow, PastPage };
 
 /** A registration looks for this long, ms: the caller waits, and a warning is as good. */
 const LOOK_MS = 15_000;
@@ -174,13 +174,13 @@ function changesOf(before: MemberSettings, after: MemberSettings): string {
   return names.join(', ') || 'nothing';
 }
 
-/** The events of a member, newest first. */
+/** A page of the events of a member, newest first. */
 export async function getMemberEvents(
   service: Service,
   tenant: string,
   ref: string,
-  limit: number,
-): Promise<MemberEventRow[]> {
+  page: PastPage,
+): Promise<{ readonly rows: MemberEventRow[]; readonly more: boolean }> {
   const row = await getMember(service, tenant, ref);
-  return reaching(eventsOfMember(service.postgres.db, row, limit));
+  return reaching(eventsOfMember(service.postgres.db, row, page));
 }

@@ -1,5 +1,5 @@
 // Queries on what happened to members: written once, never changed, read newest first.
-import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import type { JsonObject } from '../domain/task.ts';
 import { storable } from '../domain/text.ts';
@@ -36,16 +36,33 @@ export async function noteOnce(
   if (last?.says !== says) await noteMember(db, member, event);
 }
 
-/** The events of a member, newest first, with those of its machine from the time when that was nobody's. */
+/** A page of what happened to a member. */
+export interface PastPage {
+  readonly limit: number;
+  /** Only rows before the one of this id. */
+  readonly before?: number;
+}
+
+/**
+ * The events of a member, newest first, with those of its machine from the time when that was nobody's; `more` tells
+ * whether there are older ones.
+ */
 export async function eventsOfMember(
   db: Queries,
   { tenant, id, target }: Pick<MemberRow, 'tenant' | 'id' | 'target'>,
-  limit: number,
-): Promise<MemberEventRow[]> {
-  return db
+  { limit, before }: PastPage,
+): Promise<{ readonly rows: MemberEventRow[]; readonly more: boolean }> {
+  const rows = await db
     .select()
     .from(memberEvents)
-    .where(and(inArray(memberEvents.memberId, [id, target]), eq(memberEvents.tenant, tenant)))
+    .where(
+      and(
+        inArray(memberEvents.memberId, [id, target]),
+        eq(memberEvents.tenant, tenant),
+        before === undefined ? undefined : lt(memberEvents.id, before),
+      ),
+    )
     .orderBy(desc(memberEvents.id))
-    .limit(limit);
+    .limit(limit + 1);
+  return { rows: rows.slice(0, limit), more: rows.length > limit };
 }

@@ -1,9 +1,10 @@
 // Queries of the idle sweep: members that are due, what was judged of each, and the verdicts that are kept.
-import { and, asc, desc, eq, inArray, lte, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, lt, lte, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import type { Judgement } from '../domain/idle.ts';
 import type { JsonObject, TaskReason } from '../domain/task.ts';
 import { isTerminal } from '../domain/task.ts';
+import type { PastPage } from './member-events.ts';
 import type { MemberRow } from './members.ts';
 import { members, verdicts } from './member-schema.ts';
 import { tasks } from './schema.ts';
@@ -117,9 +118,20 @@ export async function failedStop(db: Queries, { stopTaskId: taskId }: MemberRow)
   return { taskId, reason: task.reason ?? 'failed', error: task.error, at: task.at };
 }
 
-/** The verdicts on a member, newest first. */
-export async function verdictsOf(db: Queries, memberId: string, limit: number): Promise<VerdictRow[]> {
-  return db.select().from(verdicts).where(eq(verdicts.memberId, memberId)).orderBy(desc(verdicts.id)).limit(limit);
+/** The verdicts on a member, newest first; `more` tells whether there are older ones. */
+export async function verdictsOf(
+  db: Queries,
+  memberId: string,
+  { limit, before }: PastPage,
+): Promise<{ readonly rows: VerdictRow[]; readonly more: boolean }> {
+  const older = before === undefined ? undefined : lt(verdicts.id, before);
+  const rows = await db
+    .select()
+    .from(verdicts)
+    .where(and(eq(verdicts.memberId, memberId), older))
+    .orderBy(desc(verdicts.id))
+    .limit(limit + 1);
+  return { rows: rows.slice(0, limit), more: rows.length > limit };
 }
 
 /** Drops verdicts that are older than they are kept, some thousand at a time. */

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { Failure } from '../../domain/failures.ts';
 import type { JsonObject } from '../../domain/task.ts';
-import type { Registered } from '../../service/members.ts';
+import type { PastPage, Registered } from '../../service/members.ts';
 import { changeMember, getMember, getMemberEvents, getMembers, registerMember } from '../../service/members.ts';
 import { getVerdicts, snoozeFor } from '../../service/idle.ts';
 import { getMemberDetail } from '../../service/member-detail.ts';
@@ -12,7 +12,14 @@ import { accept } from '../accept.ts';
 import { readBody, readQuery } from '../body.ts';
 import { invalid } from '../errors.ts';
 import { bodyOf, settingsOf } from '../member-body.ts';
-import { memberBody, memberListQuery, memberPatch, removeQuery, snoozeBody } from '../member-fields.ts';
+import {
+  memberBody,
+  memberListQuery,
+  memberPastQuery,
+  memberPatch,
+  removeQuery,
+  snoozeBody,
+} from '../member-fields.ts';
 import { detailOf, memberEventOf, memberOf, verdictOf } from '../member-wire.ts';
 import { principalOf } from '../principal.ts';
 import type { Routes } from '../routing.ts';
@@ -134,15 +141,30 @@ async function remove(service: Service, request: Request, response: Response): P
 }
 
 async function events(service: Service, request: Request, response: Response): Promise<void> {
-  const { limit } = readQuery(request, memberListQuery);
-  const { tenant } = principalOf(request);
-  response.json((await getMemberEvents(service, tenant, paramOf(request, 'member_id'), limit)).map(memberEventOf));
+  await past(request, response, memberEventOf, (tenant, ref, page) => getMemberEvents(service, tenant, ref, page));
 }
 
 async function verdicts(service: Service, request: Request, response: Response): Promise<void> {
-  const { limit } = readQuery(request, memberListQuery);
+  await past(request, response, verdictOf, (tenant, ref, page) => getVerdicts(service, tenant, ref, page));
+}
+
+/** Answers a page of rows, newest first, and where the older ones are. */
+async function past<Row extends { readonly id: number }>(
+  request: Request,
+  response: Response,
+  shown: (row: Row) => unknown,
+  find: (tenant: string, ref: string, page: PastPage) => Promise<{ readonly rows: Row[]; readonly more: boolean }>,
+): Promise<void> {
+  const { limit, cursor } = readQuery(request, memberPastQuery);
   const { tenant } = principalOf(request);
-  response.json((await getVerdicts(service, tenant, paramOf(request, 'member_id'), limit)).map(verdictOf));
+  const page = { limit, ...(cursor !== undefined && { before: cursor }) };
+  const { rows, more } = await find(tenant, paramOf(request, 'member_id'), page);
+  const last = rows.at(-1);
+  if (more && last) {
+    const next = new URLSearchParams({ limit: String(limit), cursor: String(last.id) });
+    response.set('Link', `<${request.path}?${next.toString()}>; rel="next"`);
+  }
+  response.json(rows.map(shown));
 }
 
 async function snooze(service: Service, request: Request, response: Response): Promise<void> {

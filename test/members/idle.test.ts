@@ -1,5 +1,7 @@
 // Idle stop on real machines of the sandbox, with minutes shortened: warned, then stopped, and never while it is used.
 import { z } from 'zod';
+import { judge } from '../../domain/idle.ts';
+import type { IdleInput } from '../../domain/idle-clocks.ts';
 import { ask, ended, register, run } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
@@ -41,3 +43,58 @@ test('a command on the stopped machine starts it again, and it idles out once mo
   expect(await run(system, 'vm-prod-01', 'echo again')).toMatchObject({ result: { stdout: 'again\n' } });
   await until('it is stopped again', () => system.cloud.effects('StopInstances').length >= 2, 60_000);
 }, 120_000);
+
+interface Kept {
+  readonly at: Date;
+  readonly verdict: string;
+  readonly next: string;
+  readonly reasons: readonly string[];
+  readonly inputs: Pick<IdleInput, 'probe' | 'holders' | 'clocks'> & {
+    readonly rule: IdleInput['policy'];
+    readonly registered_at: string;
+    readonly launched_at: string | null;
+    readonly last_use_at: string | null;
+    readonly snoozed_until: string | null;
+  };
+}
+
+test('each verdict follows again from the inputs that are kept with it', async () => {
+  const { rows } = await system.db.query<Kept>('select at, verdict, next, reasons, inputs from verdicts');
+  expect(rows.length).toBeGreaterThan(10);
+  for (const { at, verdict, next, reasons, inputs } of rows) {
+    const { probe, holders, clocks, rule: policy } = inputs;
+    const judged = judge({
+      now: at.toISOString(),
+      registeredAt: inputs.registered_at,
+      launchedAt: inputs.launched_at,
+      lastUseAt: inputs.last_use_at,
+      snoozedUntil: inputs.snoozed_until,
+      ...{ probe, holders, clocks, policy },
+    });
+    expect(judged).toMatchObject({ verdict, next, reasons });
+  }
+  const { body } = await system.api.call('GET', '/api/v1/members/vm-prod-01/verdicts?limit=1');
+  expect(body).toMatchObject([{ inputs: { clocks: { judged_at: expect.any(String), idle_ms: expect.any(Number) } } }]);
+});
+
+test.each(['verdicts', 'events'])(
+  'pages of %s hold each row once, newest first, and say where the next is',
+  async (of) => {
+    const first = `/api/v1/members/vm-prod-01/${of}?limit=`;
+    const { body, headers } = await system.api.call('GET', `${first}1000`);
+    const all = z.array(z.json()).parse(body);
+    expect(headers.get('link')).toBeNull();
+    expect(all.length).toBeGreaterThan(3);
+    const walked: unknown[] = [];
+    for (let path: string | undefined = `${first}2`; path !== undefined;) {
+      const page = await system.api.call('GET', path);
+      const rows = z.array(z.json()).parse(page.body);
+      expect(rows.length).toBeLessThanOrEqual(2);
+      walked.push(...rows);
+      path = /^<([^>]+)>; rel="next"$/.exec(page.headers.get('link') ?? '')?.[1];
+    }
+    // A sweep may have looked once more meanwhile.
+    expect(walked.slice(-all.length)).toEqual(all);
+    expect((await system.api.call('GET', `${first}2&cursor=abc`)).status).toBe(422);
+  },
+);
