@@ -1,5 +1,8 @@
 // One story for each branch of `runTask` and of `runJob`: run on a real system, its history is what every later version must replay.
+import { setTimeout as pause } from 'node:timers/promises';
 import { RebootInstancesCommand } from '@aws-sdk/client-ec2';
+import { workflowIdOf } from '../../domain/task.ts';
+import { decideUpdate } from '../../workflows/messages.ts';
 import { jobEnds, jobIs, startJob } from '../kit/jobs.ts';
 import { register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
@@ -53,6 +56,21 @@ export const BRANCHES: readonly Branch[] = [
     name: 'approved',
     run: async (s) =>
       ended(s, await approved(s, 'scale_down_cluster', { cluster_id: 'cluster-staging', target_nodes: 1 })),
+  },
+  {
+    name: 'approved-after-a-late-one',
+    run: async (s) => {
+      const id = await deletion(s);
+      await s.worker.stop();
+      const handle = s.temporal.workflow.getHandle(workflowIdOf(id));
+      const sent = [-1_000, 60_000].map(async (leftMs, index) => {
+        await pause(index * 100);
+        const validUntil = new Date(Date.now() + leftMs).toISOString();
+        await handle.executeUpdate(decideUpdate, { args: [{ approve: true, by: 'anonymous', validUntil }] });
+      });
+      await Promise.allSettled([s.worker.start(), ...sent]);
+      return ended(s, id);
+    },
   },
   {
     name: 'approved-by-signal',

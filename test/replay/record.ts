@@ -17,7 +17,7 @@ const system = await startSystem({
   temporalAddress: temporal.address,
   databaseUrl: postgres.url,
   config: {
-    confirmation: { timeout_seconds: 3 },
+    confirmation: { timeout_seconds: 15 },
     execution: {
       retry_delay_seconds: 0.2,
       lease_wait_seconds: 1,
