@@ -109,9 +109,6 @@ export type JobNext =
   /** `waits`: until somebody else has started the machine. */
   | { readonly next: 'resume'; readonly why: string; readonly waits: boolean };
 
-/** How often in a row it may be cut off within a minute of its launch, or not be begun by its machine. */
-export const MOST_TRIES = 30;
-
 /** More often than this in one job something else is wrong. */
 const MOST_GENERATIONS = 1_000;
 

@@ -13,7 +13,9 @@ import type { Activities } from '../activities/index.ts';
 import type { JobEnd, LaunchSeen, NewJobInput } from '../domain/activity.ts';
 import type { LaunchEnd } from '../domain/job.ts';
 import type { FailureType } from '../domain/failures.ts';
-import { MOST_TRIES, nextOf } from '../domain/job.ts';
+import type { Round, Tries } from '../domain/job-tries.ts';
+import { isGivenUp, NO_TRIES, pauseAfter, triesAfter } from '../domain/job-tries.ts';
+import { nextOf } from '../domain/job.ts';
 import type { TaskInput } from '../domain/task.ts';
 import { workflowIdOf } from '../domain/task.ts';
 import type { Words } from './job-words.ts';
@@ -27,15 +29,18 @@ export type RunJobInput = {
   readonly generation?: number;
   /** True when the last of these launches is being watched. */
   readonly watching?: boolean;
+  /** True when it waits until somebody starts its machine. */
+  readonly waiting?: boolean;
+  readonly tries?: Tries;
 };
 
 /** Runs a job to its end, over any number of interruptions. A cancellation asks it to end, and waits until it has. */
-export async function runJob({ job, generation = 0, watching = false }: RunJobInput): Promise<JobEnd> {
+export async function runJob({ job, generation = 0, ...before }: RunJobInput): Promise<JobEnd> {
   const words = listen(job.id);
   return CancellationScope.nonCancellable(async () => {
     const { registerJob, endJob } = proxyActivities<Activities>(enduring);
     if (generation === 0) await registerJob(job);
-    const end = await untilEnd(job, { generation, watching }, words);
+    const end = await untilEnd(job, { generation, ...before }, words);
     if (end.state === 'completed' && job.spec.artifacts.length > 0) await collect(job);
     const { after } = await endJob({ jobId: job.id, end });
     if (after) await startTask(after.taskId, after.input);
@@ -43,41 +48,37 @@ export async function runJob({ job, generation = 0, watching = false }: RunJobIn
   });
 }
 
-/** What goes wrong so soon after the launch may go wrong again. */
-const SOON_MS = 60_000;
-const LONGEST_PAUSE_MS = 15 * 60_000;
+/** Where it is when it goes on in a new run. */
+type Place = Omit<RunJobInput, 'job'> & { readonly generation: number };
 
-interface Before {
-  readonly generation: number;
-  readonly watching: boolean;
-}
-
-async function untilEnd(job: NewJobInput, before: Before, words: Words): Promise<JobEnd> {
+async function untilEnd(job: NewJobInput, before: Place, words: Words): Promise<JobEnd> {
   const { noteOfJob } = proxyActivities<Activities>(enduring);
-  let { generation, watching } = before;
-  for (let tries = 0; ;) {
-    const over = watching ? undefined : await getSlot(job, generation, words);
+  let { generation, watching = false, tries = NO_TRIES } = before;
+  if (before.waiting) await untilMachineRuns(job, { generation, tries });
+  for (;;) {
+    const over = watching ? undefined : await getSlot(job, { generation, tries }, words);
     if (over) return over;
-    const sinceMs = Date.now();
-    const { end, ...launch } = watching ? await watch(job, generation) : await launchOnce(job, generation + 1, words);
+    const launch = watching ? await watch(job, generation) : await launchOnce(job, generation + 1, words);
     watching = false;
     generation = launch.generation;
-    tries = Date.now() - sinceMs < SOON_MS ? tries + 1 : 0;
+    tries = triesAfter(tries, launch);
+    const { end } = launch;
     const next = nextOf(end, { resume: job.spec.resume, generation });
     if (next.next === 'end') {
       const exitCode = end.kind === 'failed' ? end.exitCode : end.kind === 'completed' ? 0 : null;
       return { state: next.state, why: next.why, exitCode };
     }
-    if (launch.counts && tries >= MOST_TRIES) {
-      return { state: 'failed', why: `Given up after ${tries} tries in a row: ${next.why}`, exitCode: null };
+    if (isGivenUp(tries, launch)) {
+      return { state: 'failed', why: `Given up after ${tries.counted} tries in a row: ${next.why}`, exitCode: null };
     }
     const begun = end.kind === 'interrupted' && end.begun;
     const says = next.waits ? `${next.why} It goes on when somebody starts its machine again.` : next.why;
     await noteOfJob({ jobId: job.id, says, state: begun ? 'interrupted' : 'starting' });
-    if (next.waits) await untilMachineRuns(job, generation);
+    if (next.waits) await untilMachineRuns(job, { generation, tries });
+    const pauseMs = pauseAfter(tries);
     // Whoever cancels it does not have to wait.
-    if (tries > 1) await condition(() => words.woken, Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** (tries - 1)));
-    await renew(job, generation);
+    if (pauseMs > 0) await condition(() => words.woken, pauseMs);
+    await renew(job, { generation, tries });
   }
 }
 
@@ -85,7 +86,7 @@ async function untilEnd(job: NewJobInput, before: Before, words: Words): Promise
 const ASK_AGAIN_MS = 5 * 60_000;
 
 /** Waits for its turn; the end when it is over before that. */
-async function getSlot(job: NewJobInput, generation: number, words: Words): Promise<JobEnd | undefined> {
+async function getSlot(job: NewJobInput, place: Place, words: Words): Promise<JobEnd | undefined> {
   const { admitToSlot, joinLines } = proxyActivities<Activities>(enduring);
   const { firstExecutionRunId: runId, workflowId: asker } = workflowInfo();
   const since = new Date().toISOString();
@@ -97,15 +98,12 @@ async function getSlot(job: NewJobInput, generation: number, words: Words): Prom
     const { target, holder } = admission;
     if (holder !== undefined) await joinLines({ leases: [{ target, mode: 'shared' }], asker, since });
     await condition(() => words.woken, holder === undefined ? ASK_AGAIN_MS : ASK_AGAIN_MS / 10);
-    await renew(job, generation);
+    await renew(job, place);
   }
 }
 
-interface Launched {
+interface Launched extends Round {
   readonly generation: number;
-  readonly end: LaunchEnd;
-  /** False for a machine that cannot be had now: it is asked for as long as the job is wanted. */
-  readonly counts: boolean;
 }
 
 /** Before these nothing was sent to the machine. */
@@ -115,17 +113,17 @@ const NOT_SENT: readonly FailureType[] = ['SecretUnavailable', 'InvalidRequest']
 async function launchOnce(job: NewJobInput, next: number, words: Words): Promise<Launched> {
   const jobId = job.id;
   const none = await getMachine(job, words);
-  if (none) return { generation: next - 1, end: none, counts: false };
+  if (none) return { generation: next - 1, end: none, ranMs: 0, counts: false };
   const { startLaunch } = proxyActivities<Activities>(launching);
   try {
     const seen: LaunchSeen = await startLaunch({ jobId, generation: next });
     if (seen.kind === 'running') return await watch(job, seen.generation);
     // What did not come to run may never have come to the machine: the same number is tried again.
-    return { generation: next - 1, end: seen, counts: true };
+    return { generation: next - 1, end: seen, ranMs: 0, counts: true };
   } catch (error) {
     const { type, why } = failureOf(error);
     if (NOT_SENT.includes(type)) {
-      return { generation: next - 1, end: { kind: 'failed', exitCode: null, why }, counts: true };
+      return { generation: next - 1, end: { kind: 'failed', exitCode: null, why }, ranMs: 0, counts: true };
     }
     // It may have been begun, and only the machine knows.
     return watch(job, next);
@@ -135,10 +133,17 @@ async function launchOnce(job: NewJobInput, next: number, words: Words): Promise
 /** Watches a launch, one activity after another, until it ends or is cut off. */
 async function watch(job: NewJobInput, generation: number): Promise<Launched> {
   const { watchJob } = proxyActivities<Activities>(onWatchQueue());
+  const sinceMs = Date.now();
   for (;;) {
-    const seen = await watchJob({ jobId: job.id, generation });
-    if (seen.kind === 'running') await renew(job, generation, true);
-    else return { generation: wasBegun(seen) ? generation : generation - 1, end: seen, counts: true };
+    const end = await watchJob({ jobId: job.id, generation });
+    if (end.kind === 'running') await renew(job, { generation, watching: true });
+    else
+      return {
+        generation: wasBegun(end) ? generation : generation - 1,
+        end,
+        ranMs: Date.now() - sinceMs,
+        counts: true,
+      };
   }
 }
 
@@ -151,14 +156,14 @@ function onWatchQueue() {
   return { ...attending, taskQueue: `${workflowInfo().taskQueue}-watch` };
 }
 
-async function untilMachineRuns(job: NewJobInput, generation: number): Promise<void> {
+async function untilMachineRuns(job: NewJobInput, place: Place): Promise<void> {
   const { awaitJobMachine } = proxyActivities<Activities>(onWatchQueue());
-  while (!(await awaitJobMachine({ jobId: job.id }))) await renew(job, generation);
+  while (!(await awaitJobMachine({ jobId: job.id }))) await renew(job, { ...place, waiting: true });
 }
 
 /** Goes on in a new run when the history of this one is long; the new one finds everything as it is. */
-async function renew(job: NewJobInput, generation: number, watching = false): Promise<void> {
-  if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof runJob>({ job, generation, watching });
+async function renew(job: NewJobInput, place: Place): Promise<void> {
+  if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof runJob>({ job, ...place });
 }
 
 /** Fetches what it made as a task of its own; that it cannot be fetched does not make the job a failure. */
