@@ -122,12 +122,16 @@ async function launchOnce(job: NewJobInput, next: number, words: Words): Promise
     return { generation: next - 1, end: seen, ranMs: 0, counts: true };
   } catch (error) {
     const { type, why } = failureOf(error);
-    if (NOT_SENT.includes(type)) {
-      return { generation: next - 1, end: { kind: 'failed', exitCode: null, why }, ranMs: 0, counts: true };
-    }
+    if (NOT_SENT.includes(type)) return { generation: next - 1, ranMs: 0, ...whenNotSent(next, type, why) };
     // It may have been begun, and only the machine knows.
     return watch(job, next);
   }
+}
+
+/** What ran before may run again, as soon as whoever keeps its secrets answers; what never ran is not as it should be. */
+function whenNotSent(next: number, type: FailureType, why: string): Pick<Launched, 'end' | 'counts'> {
+  if (next === 1) return { end: { kind: 'failed', exitCode: null, why }, counts: true };
+  return { end: { kind: 'interrupted', why, begun: false, stopped: false }, counts: type !== 'SecretUnavailable' };
 }
 
 /** Watches a launch, one activity after another, until it ends or is cut off. */
