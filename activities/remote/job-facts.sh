@@ -36,9 +36,9 @@ lives() {
   [ -n "$since" ] && [ "$(start_time "$number")" = "$since" ]
 }
 
-# A runner has a few seconds to write its number.
+# A runner has half a minute to write its number, on a machine that is short of memory too.
 is_new() {
-  read_uptime && read -r number _ <"$gen/pid" && [ -z "$number" ] && [ $((uptime - claimed)) -lt 500 ]
+  read_uptime && read -r number _ <"$gen/pid" && [ -z "$number" ] && [ $((uptime - claimed)) -lt 3000 ]
 }
 
 setting() { sed -n "s/^$1='\(.*\)'$/\1/p" "$gen/settings"; }

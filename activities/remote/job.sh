@@ -32,13 +32,13 @@ check_numbers() {
   done
 }
 
-# `export NAME='value'`, for the runner to read; the dot keeps newlines at the end of a value.
+# Adds `export NAME='value'` to what the runner reads; the dot keeps newlines at the end of a value.
 add_variable() {
   name=${2%%=*}
   case $2 in *=*) ;; *) fail 'a variable has no value' ;; esac
   case $name in '' | [0-9]* | *[!A-Za-z0-9_]*) fail "'$name' is not the name of a variable" ;; esac
   quoted=$(printf '%s.' "${2#*=}" | sed "s/'/'\\\\''/g")
-  printf "export %s='%s'\n" "$name" "${quoted%.}" >>"$stage/new/$1" || fail 'the disk is full'
+  eval "$1=\"\${$1}export \$name='\${quoted%.}'; \""
 }
 
 # Takes the arguments that are named. Shells read a pipe byte by byte, so what follows the empty line is left.
@@ -51,8 +51,8 @@ read_arguments() {
     value=$(printf %s "${line#* }" | base64 -d 2>/dev/null && printf .) || fail "the value of '$key' is not base64"
     value=${value%.}
     case $mode:$key in
-      launch:env) add_variable env "$value" && continue ;;
-      launch:secret_env) add_variable secret "$value" && continue ;;
+      launch:env) add_variable exports "$value" && continue ;;
+      launch:secret_env) add_variable secret_exports "$value" && continue ;;
     esac
     case $known in *" $key "*) eval "$key=\$value" ;; *) fail "'$key' is no argument of $mode" ;; esac
   done
@@ -99,6 +99,7 @@ fill_generation() {
   for name in $settings mask boot; do
     eval "printf \"%s='%s'\n\" $name \"\$$name\"" >>"$stage/new/settings" || return
   done
+  printf %s "$exports" >"$stage/new/env" && printf %s "$secret_exports" >"$stage/new/secret" || return
   printf '' >"$stage/new/quiet" && printf '' >"$stage/heartbeat"
 }
 
@@ -138,33 +139,32 @@ admit() {
 }
 
 launch() {
-  make_stage
   for tool in setsid base64 sed tr dd wc head tail grep find stat sort sha256sum; do
     command -v "$tool" >/dev/null || fail "$tool is missing on this machine"
   done
-  printf '' >"$stage/new/env" && printf '' >"$stage/new/secret" || fail 'the disk is full'
+  exports='' secret_exports='' launched=no
   counts='generation max_retries backoff_s backoff_cap_s timeout_s silence_s log_cap_bytes grace_s'
   settings="id $counts no_retry checkpoint_signal resume"
   read_arguments $settings digest command restart_command cwd stdin_bytes runner runner_sha256 \
     checkpoint_path checkpoint_command
   check_ref
   check_numbers $counts stdin_bytes
+  # What was begun is said first: whatever has come over this machine since is no reason to say that it was not.
+  admit || { cat >/dev/null; report; return; }
+  make_stage
   case $resume in yes | no) ;; *) fail 'resume is yes or no' ;; esac
   case $no_retry in *[!0-9\ ]*) fail 'no_retry is not a list of exit codes' ;; esac
   case $checkpoint_signal in *[!A-Z0-9]*) fail 'the signal is not valid' ;; esac
   [ "$generation" -ge 1 ] && [ "$max_retries" -le 10 ] && [ "$log_cap_bytes" -ge 4096 ] || fail 'a number is too much'
   [ -n "$command" ] || fail 'there is no command'
-  restart=${restart_command:-$command}
-  cwd=${cwd:-$HOME}
+  restart=${restart_command:-$command} cwd=${cwd:-$HOME}
   case $cwd in /*) ;; *) fail 'cwd is not an absolute path' ;; esac
   (cd "$cwd") 2>/dev/null || fail "cwd cannot be entered: $cwd"
-  # A shell may hold some names read-only.
-  (. "$stage/new/env" && . "$stage/new/secret") >/dev/null 2>&1 || fail 'a variable cannot be set'
   why=$(cat 2>&1 >"$stage/new/stdin") || fail "$why"
   [ "$(wc -c <"$stage/new/stdin")" -eq "$stdin_bytes" ] || fail 'stdin was cut short'
   fill_stage starting 2>/dev/null && fill_generation 2>/dev/null || fail 'the disk is full'
+  (. "$stage/new/env" && . "$stage/new/secret") >/dev/null 2>&1 || fail 'a variable is read-only in the shell'
   [ "$(sha256sum <"$stage/new/runner")" = "$runner_sha256  -" ] || fail 'the runner did not arrive whole'
-  launched=no
   ! admit || { claim && launched=yes; } || admit
   [ "$launched" = no ] || detached "$generation" run
   report

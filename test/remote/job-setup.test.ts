@@ -1,12 +1,12 @@
 // Whatever keeps a job from beginning is said, claims nothing, and is no reason against asking again.
-import { existsSync, mkdirSync, readdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { launchJob } from '../../activities/remote/job.ts';
 import { parseJob } from '../../activities/remote/job-report.ts';
 import { remoteCall } from '../../activities/remote/wire.ts';
 import type { JobLaunch } from '../../activities/remote/job.ts';
 import { until } from '../kit/until.ts';
-import { JOB_SCRIPTS, jobId, JobMachine, jobSpec } from './job-machine.ts';
+import { JOB_SCRIPTS, jobId, JobMachine, jobSpec, UNTIL_GO } from './job-machine.ts';
 import { sha256, SHELLS, succeeds } from './machine.ts';
 
 const JOB = { id: 'setup', command: 'touch "$HOME/witness"' };
@@ -39,6 +39,42 @@ describe.each(SHELLS)('in %s', (shell) => {
     await machine.ends(JOB.id);
     expect(await machine.launch({ ...JOB, cwd: '/nowhere', generation: 2 })).toMatchObject({ state: 'setup_failed' });
     expect(await machine.status(JOB.id)).toMatchObject({ state: 'completed', generation: 1 });
+  });
+
+  test('what was begun is said to be so, whatever has become of its machine since', async () => {
+    mkdirSync(join(machine.home, 'work'));
+    const job = {
+      ...JOB,
+      cwd: join(machine.home, 'work'),
+      command: `echo up >"$HOME/up"; ${UNTIL_GO}`,
+      stdin: Buffer.alloc(300_000),
+    };
+    expect(await machine.launch(job)).toMatchObject({ launched: true });
+    await machine.wrote('up');
+    rmSync(join(machine.home, 'work'), { recursive: true });
+    expect(await machine.launch(job)).toMatchObject({ launched: false, generation: 1, attempts: [] });
+    expect(await machine.launch({ ...job, generation: 2 })).toMatchObject({ state: 'busy', generation: 1 });
+    writeFileSync(join(machine.home, 'go'), '');
+    await machine.ends(JOB.id);
+    expect(await machine.launch(job)).toMatchObject({ state: 'completed', launched: false });
+    expect(await machine.launch({ ...job, generation: 2 })).toMatchObject({ state: 'setup_failed' });
+    expect(readdirSync(join(machine.home, '.fermata', 'stage'))).toEqual([]);
+  });
+
+  test('a runner has half a minute to say who it is, and until then it lives', async () => {
+    const late = { ...JOB_SCRIPTS, runner: `[ "$1" != run ] || exec sleep 60\n${JOB_SCRIPTS.runner}` };
+    expect(await machine.launch(JOB, {}, late)).toMatchObject({ launched: true, state: 'starting' });
+    const claimedAgo = (seconds: number) => {
+      const [token = '', , boot = ''] = machine.text(JOB.id, 'g1/claim').trim().split(' ');
+      const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+      writeFileSync(machine.jobPath(JOB.id, 'g1/claim'), `${token} ${Math.round((uptime - seconds) * 100)} ${boot}\n`);
+    };
+    claimedAgo(20);
+    expect(await machine.status(JOB.id)).toMatchObject({ state: 'starting' });
+    expect(await machine.launch({ ...JOB, generation: 2 })).toMatchObject({ state: 'busy' });
+    claimedAgo(31);
+    expect(await machine.status(JOB.id)).toMatchObject({ state: 'unknown', commandAlive: false });
+    for (const { pid } of machine.processes()) process.kill(pid, 'SIGKILL');
   });
 
   test('a launch that is cut anywhere, or has another runner than promised, begins nothing', async () => {
