@@ -8,7 +8,7 @@ import { ranSeconds } from '../domain/job.ts';
 import { canonical } from '../domain/plan.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { JobNow, JobRow } from '../store/jobs.ts';
-import { jobById } from '../store/jobs.ts';
+import { jobById, keepJob } from '../store/jobs.ts';
 import { awayOf } from './away.ts';
 import { callMember } from './call-member.ts';
 import type { JobCalls } from './job-calls.ts';
@@ -97,7 +97,10 @@ export async function launchOnMachine(parts: JobParts, job: JobRow, generation: 
       },
     }),
   };
-  const report = parseJob(await call(parts, job, launchJob(parts.scripts.jobs, launch)));
+  const remote = launchJob(parts.scripts.jobs, launch);
+  // Whatever becomes of the answer, it may be begun from here on.
+  if (job.launch === 'claimed') await reaching(keepJob(parts.postgres.db, job.id, { launch: 'sent' }));
+  const report = parseJob(await call(parts, job, remote));
   // Where another call was first, it may be that of another worker, which sent other values.
   if ('launched' in report && report.launched && there.complete) rememberLaunch(job.id, generation);
   return report;
@@ -132,5 +135,6 @@ export async function endOfMachine(parts: JobParts, job: JobRow, error: unknown)
   const away = await awayOf(parts, job.memberId, error);
   if (!away) return undefined;
   const { gone, why } = away;
-  return gone ? { kind: 'lost', why } : { kind: 'interrupted', why, begun: true, stopped: job.yieldedTo !== null };
+  if (gone) return { kind: 'lost', why };
+  return { kind: 'interrupted', why, begun: job.launch === 'begun', stopped: job.yieldedTo !== null };
 }

@@ -22,7 +22,7 @@ export function endSeen(job: JobRow, report: JobReport): LaunchEnd | undefined {
         neverCame(job, report) ?? { kind: 'interrupted', why: interruptionWords(job, report), begun: true, stopped }
       );
     case 'absent':
-      return { kind: 'interrupted', why: 'Its machine has no trace of it.', begun: job.startedAt !== null, stopped };
+      return { kind: 'interrupted', why: 'Its machine has no trace of it.', begun: job.launch === 'begun', stopped };
     case 'mismatch':
       return { kind: 'failed', exitCode: null, why: 'Its folder on the machine is that of another job.' };
     case 'unknown':
@@ -107,7 +107,7 @@ export async function keepSeen(parts: JobParts, job: JobNow, look: JobLook, held
       }),
       ...(status && {
         generation: Math.max(job.generation, status.generation),
-        ...(latest && { attempt: status.attempt }),
+        ...(latest && { attempt: status.attempt, launch: 'begun' as const }),
         ...attemptsSeen(job, status),
         commandAlive: status.commandAlive,
         exitCode: status.exitCode ?? job.exitCode,

@@ -5,7 +5,6 @@ import { reaching } from '../clients/postgres.ts';
 import type { AfterJob, JobEnd, LaunchInput, LaunchSeen, NewJobInput } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
 import { stopsAfter } from '../domain/job.ts';
-import { endOfLog } from '../store/job-log.ts';
 import type { Admission } from '../store/job-slots.ts';
 import { admitJob, lockSlots } from '../store/job-slots.ts';
 import { callToCancel } from '../store/job-calls.ts';
@@ -13,9 +12,9 @@ import { changeJob, dependentsOf, insertJob, jobById, keepJob, noteJob, queueOf,
 import { dropLeases, releaseLeases } from '../store/leases.ts';
 import { memberById } from '../store/members.ts';
 import { heartbeating } from './heartbeating.ts';
+import { startLaunch } from './job-launch.ts';
 import type { JobParts } from './job-machine.ts';
-import { endOfMachine, jobRow, launchOnMachine, lookAtJob } from './job-machine.ts';
-import { attemptsSeen } from './job-seen.ts';
+import { jobRow } from './job-machine.ts';
 import { awaitMachine, watchLaunch } from './job-watch.ts';
 import { atEdge } from './members.ts';
 
@@ -80,52 +79,6 @@ export function jobActivities(parts: JobParts): JobActivities {
     },
     endJob: ({ jobId, end }) => endJob(parts, jobId, end),
   };
-}
-
-/** Claims the next launch in the store, then begins it on the machine; each try after a lost one finds both done. */
-async function startLaunch(parts: JobParts, { jobId, generation }: LaunchInput): Promise<LaunchSeen> {
-  const { db } = parts.postgres;
-  const job = await jobRow(parts, jobId);
-  if (job.cancelRequestedAt !== null && job.generation < generation) return { kind: 'cancelled' };
-  try {
-    if (job.generation < generation) {
-      const before = job.generation > 0 ? (await lookAtJob(parts, job)).job : undefined;
-      const wiped = before?.state === 'absent';
-      await reaching(
-        keepJob(db, jobId, {
-          generation,
-          attempt: 0,
-          runnerLost: false,
-          ...(before && 'attempts' in before && attemptsSeen(job, before)),
-          retriesBefore: job.retriesBefore + Math.max(0, job.attempt - 1) + (job.runnerLost ? 1 : 0),
-          ...(wiped && { logBase: await endOfLog(db, jobId) }),
-        }),
-      );
-    }
-    const report = await launchOnMachine(parts, await jobRow(parts, jobId), generation);
-    switch (report.state) {
-      case 'setup_failed': {
-        const why = `Its machine could not begin it: ${report.why}`;
-        // What ran there before may run there again, once a disk is mounted or has room.
-        if (generation > 1) return { kind: 'interrupted', why, begun: false, stopped: false };
-        return { kind: 'failed', exitCode: null, why };
-      }
-      case 'mismatch':
-        return { kind: 'failed', exitCode: null, why: 'Its folder on the machine is that of another job.' };
-      case 'absent':
-        throw new Failure('RemoteGarbled', { why: 'it knows nothing of what it has just begun' });
-      // One that was thought to have ended lives: it is the one to watch.
-      case 'busy':
-      case 'superseded':
-        return { kind: 'running', generation: report.generation };
-      default:
-        return { kind: 'running', generation };
-    }
-  } catch (error) {
-    const end = await endOfMachine(parts, job, error);
-    if (end) return end;
-    throw error;
-  }
 }
 
 async function endJob(parts: JobParts, jobId: string, end: JobEnd): Promise<{ readonly after: AfterJob | null }> {

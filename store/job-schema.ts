@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { bigint, bigserial, boolean, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import type { JobAttempt, JobSpec, JobState } from '../domain/job.ts';
+import type { LaunchStep } from '../domain/job-launch.ts';
 import type { JsonObject } from '../domain/task.ts';
 import { bytes, jsonb, time, words } from './columns.ts';
 
@@ -25,6 +26,8 @@ export const jobs = pgTable(
     runId: text('run_id').notNull().default(''),
     /** The newest launch; 0 before the first. */
     generation: integer('generation').notNull().default(0),
+    /** How far that launch is known to have come. */
+    launch: text('launch').$type<LaunchStep>().notNull().default('claimed'),
     /** The attempt of that launch that runs, or ran last. */
     attempt: integer('attempt').notNull().default(0),
     /** Retries that earlier launches used. */

@@ -13,6 +13,7 @@ import type { Activities } from '../activities/index.ts';
 import type { JobEnd, LaunchSeen, NewJobInput } from '../domain/activity.ts';
 import type { LaunchEnd } from '../domain/job.ts';
 import type { FailureType } from '../domain/failures.ts';
+import { NOT_SENT } from '../domain/job-launch.ts';
 import type { Round, Tries } from '../domain/job-tries.ts';
 import { isGivenUp, NO_TRIES, pauseAfter, triesAfter } from '../domain/job-tries.ts';
 import { nextOf } from '../domain/job.ts';
@@ -105,9 +106,6 @@ async function getSlot(job: NewJobInput, place: Place, words: Words): Promise<Jo
 interface Launched extends Round {
   readonly generation: number;
 }
-
-/** Before these nothing was sent to the machine. */
-const NOT_SENT: readonly FailureType[] = ['SecretUnavailable', 'InvalidRequest'];
 
 /** One launch: the machine is made ready, the job is begun on it, and watched until it ends or is cut off. */
 async function launchOnce(job: NewJobInput, next: number, words: Words): Promise<Launched> {
