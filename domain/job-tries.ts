@@ -39,3 +39,14 @@ export function isGivenUp({ counted }: Tries, { counts }: Round): boolean {
 export function pauseAfter({ inRow }: Tries): number {
   return inRow > 1 ? Math.min(LONGEST_PAUSE_MS, 1_000 * 2 ** (inRow - 1)) : 0;
 }
+
+const ASK_AGAIN_MS = 60_000;
+const ASK_SELDOM_MS = 60 * 60_000;
+
+/**
+ * When to ask again for a machine, though its answer comes by itself: a word that was lost costs so much. More and more
+ * seldom, since a decision may take weeks.
+ */
+export function askAgainAfter(times: number): number {
+  return Math.min(ASK_SELDOM_MS, ASK_AGAIN_MS * 2 ** times);
+}

@@ -59,7 +59,7 @@ async function untilEnd(job: NewJobInput, before: Place, words: Words): Promise<
   for (;;) {
     const over = watching ? undefined : await getSlot(job, { generation, tries }, words);
     if (over) return over;
-    const launch = watching ? await watch(job, generation) : await launchOnce(job, generation + 1, words);
+    const launch = watching ? await watch(job, generation) : await launchOnce(job, { generation, tries }, words);
     watching = false;
     generation = launch.generation;
     tries = triesAfter(tries, launch);
@@ -108,9 +108,10 @@ interface Launched extends Round {
 }
 
 /** One launch: the machine is made ready, the job is begun on it, and watched until it ends or is cut off. */
-async function launchOnce(job: NewJobInput, next: number, words: Words): Promise<Launched> {
+async function launchOnce(job: NewJobInput, place: Place, words: Words): Promise<Launched> {
   const jobId = job.id;
-  const none = await getMachine(job, words);
+  const next = place.generation + 1;
+  const none = await getMachine(job, words, () => renew(job, place));
   if (none) return { generation: next - 1, end: none, ranMs: 0, counts: false };
   const { startLaunch } = proxyActivities<Activities>(launching);
   try {

@@ -1,7 +1,7 @@
 // The tries of a job in a row: what begins the count anew, how long the pauses are, and when it is given up.
 import type { LaunchEnd } from '../../domain/job.ts';
 import type { Round, Tries } from '../../domain/job-tries.ts';
-import { isGivenUp, NO_TRIES, pauseAfter, triesAfter } from '../../domain/job-tries.ts';
+import { askAgainAfter, isGivenUp, NO_TRIES, pauseAfter, triesAfter } from '../../domain/job-tries.ts';
 
 const cut: LaunchEnd = { kind: 'interrupted', why: 'booted again', begun: true, stopped: false };
 const never: LaunchEnd = { ...cut, begun: false };
@@ -30,4 +30,10 @@ test('it is given up after thirty tries, and never for a machine that cannot be 
   expect(isGivenUp(after(30, refused), refused)).toBe(true);
   expect(isGivenUp(after(1_000, away), away)).toBe(false);
   expect(isGivenUp(triesAfter(after(1_000, away), refused), refused)).toBe(false);
+});
+
+test('a machine is asked for more and more seldom, and at least every hour', () => {
+  expect([0, 1, 2, 5, 6, 10_000].map(askAgainAfter)).toEqual([
+    60_000, 120_000, 240_000, 1_920_000, 3_600_000, 3_600_000,
+  ]);
 });

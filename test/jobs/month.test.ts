@@ -64,3 +64,22 @@ test('a job that waits until somebody starts its machine waits in a new run, too
     expect(counts).toEqual({ looks: HOURS + 1, asked: 2, launches: 2 });
   });
 }, 300_000);
+
+test('a job whose start waits for a decision goes on waiting in a new run', async () => {
+  const counts = { asked: 0 };
+  const outside: Outside = {
+    askReady: async () => {
+      counts.asked += 1;
+      return { ready: counts.asked > 1 };
+    },
+  };
+  const job = anyJob();
+  await runsOutside(outside, job, async (handle, client) => {
+    // As much as many weeks of asking would leave in its history.
+    for (let sent = 0; sent < 4_200; sent += 100)
+      await Promise.all(Array.from({ length: 100 }, () => handle.signal('leftover')));
+    expect(await handle.result()).toMatchObject({ state: 'completed' });
+    const lengths = await runLengths(client, job.id, handle.firstExecutionRunId);
+    expect([lengths.length, counts.asked]).toEqual([2, 2]);
+  });
+}, 300_000);

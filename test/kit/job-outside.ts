@@ -89,7 +89,10 @@ export async function runsOutside(
 
 /** Once in a test file: says only what is wrong. */
 export function quietWorkers(): void {
-  Runtime.install({ logger: new DefaultLogger('WARN') });
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: 'off', forward: {} } },
+  });
 }
 
 /** How many events each run of a job has, the first one first. */
