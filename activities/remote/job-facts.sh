@@ -14,10 +14,11 @@ read_boot() {
 # In 1/100 s.
 read_uptime() { read -r uptime _ </proc/uptime && uptime=${uptime%.*}${uptime#*.}; }
 
+# What a program prints in so many seconds. One that hangs in the kernel lives on after KILL, so nobody waits for it.
 can_bound=''
 if timeout -k 1 1 true 2>/dev/null; then
   can_bound=yes
-  bounded() { timeout -k 1 "$@"; }
+  bounded() { { timeout -k 1 "$@" </dev/null & } | timeout $(($1 + 1)) cat; }
 else
   bounded() { shift && "$@"; }
 fi

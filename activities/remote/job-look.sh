@@ -57,6 +57,7 @@ look_further() {
       say log "$(log_tail "$log_bytes" | base64_line)"
       say_checkpoint &
       say_disk &
+      [ "$command" = alive ] || say_held &
       [ "$command" = alive ] || say_orphans &
       ;;
   esac
@@ -92,7 +93,8 @@ send_log() {
 }
 
 say_checkpoint() {
-  find_checkpoint
+  # Of a request that is judged it is known.
+  [ -n "$request" ] || find_checkpoint
   if [ -n "$checkpoint_at" ]; then say checkpoint "$(($(date +%s) - checkpoint_at)) $checkpoint_bytes"
   elif [ -n "$checkpoint" ]; then say checkpoint none; fi
   read -r said text 2>/dev/null <"$gen/said" || return 0
@@ -127,15 +129,20 @@ say_notice() {
   [ -z "$notice" ] || say spot_notice "$(printf %s "$notice" | base64_line)"
 }
 
-# Asked only while no command of the job lives. What is then at a GPU and is gone, or is left of the job, is an orphan.
-say_orphans() {
-  here=$(cd "$job" && pwd)
+# These are asked only while no command of the job lives. What is then at a GPU and is gone, or is left of the job, is
+# an orphan.
+say_held() {
   command -v nvidia-smi >/dev/null || return 0
   bounded 5 nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits 2>/dev/null | {
     held=0
     while read -r mib; do case $mib in '' | *[!0-9]*) ;; *) held=$((held + mib)) ;; esac; done
     say gpu_held "$held"
   }
+}
+
+say_orphans() {
+  here=$(cd "$job" && pwd)
+  command -v nvidia-smi >/dev/null || return 0
   bounded 5 nvidia-smi --query-compute-apps=pid,used_memory --format=csv,noheader,nounits 2>/dev/null |
     while IFS=' ,' read -r number mib _; do
       case $number in '' | *[!0-9]*) continue ;; esac

@@ -157,3 +157,20 @@ test('memory of a GPU that a dead job still holds is reported, and the space on 
     await until('what was left is ended', () => machine.processes().length === 0);
   });
 });
+
+test('a program that hangs in the kernel, which no signal ends, hides nothing of a job', async () => {
+  await machines.each(async (machine) => {
+    await machine.launch({ id: 'hung', command: 'true', checkpoint: { path: 'ckpt', graceSeconds: 1 } });
+    await machine.ends('hung');
+    // Out of reach of whoever bounds it, and with its end of the pipe, as one is that even KILL does not end.
+    const hangs = `exec setsid --fork sh -c '${UNTIL_GO}'`;
+    withProgram(machine, 'find', hangs);
+    const env = withProgram(machine, 'nvidia-smi', hangs);
+    const begun = Date.now();
+    const look = await machine.lookFurther('hung', env);
+    expect(Date.now() - begun).toBeLessThan(15_000);
+    expect(look).toMatchObject({ job: { state: 'completed', exitCode: 0 }, checkpoint: { exists: false } });
+    writeFileSync(join(machine.home, 'go'), '');
+    await until('what hung is gone', () => machine.processes().length === 0);
+  });
+});
