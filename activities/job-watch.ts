@@ -16,7 +16,7 @@ import { openShipper } from './job-log.ts';
 import type { JobParts } from './job-machine.ts';
 import { askJob, endOfMachine, jobRow, lookAtJob } from './job-machine.ts';
 import { endSeen, keepSeen, UNREACHABLE } from './job-seen.ts';
-import { instanceOfMember, memberRow } from './member-access.ts';
+import { instanceOfMember, keepLook, memberRow } from './member-access.ts';
 import { forgetGiven } from './sent-secrets.ts';
 
 /** Less than Temporal gives the activity. */
@@ -163,13 +163,15 @@ async function isBeingStopped({ postgres }: JobParts, { tenant, yieldedTo }: Job
   return task !== undefined && !isTerminal(task.row.status);
 }
 
-/** By the store, or by a look at the cloud, for which the store may be too old. One that is gone is not waited for. */
+/** By a look at the cloud: when one is due, or the store says so, which may be too old. One that is gone is not waited for. */
 async function runs(parts: JobParts, memberId: string, looks: boolean): Promise<boolean> {
   try {
     const row = await memberRow(parts, memberId);
     if (!row.settings.cloud) return true;
-    if (!looks) return row.state === 'running';
+    if (!looks && row.state !== 'running') return false;
     const instance = await instanceOfMember(parts, row.settings, AbortSignal.timeout(LOOK_MS));
+    // Kept, so that the store says so only once.
+    if (instance) await keepLook(parts, row, instance);
     return instance === undefined || ['running', 'shutting-down', 'terminated'].includes(instance.state);
   } catch (error) {
     if (error instanceof Failure) return error.type === 'MemberNotFound';

@@ -49,7 +49,11 @@ export async function instanceOfMember(
 /** Looks at a member's instance and keeps what was seen: state, address, and the transition in the cost ledger. */
 export async function lookAt(parts: MemberParts, row: MemberRow, signal?: AbortSignal): Promise<MemberRow> {
   const instance = await instanceOfMember(parts, row.settings, signal);
-  if (!instance) return row;
+  return instance ? keepLook(parts, row, instance) : row;
+}
+
+/** Keeps what a look at a member's instance showed. */
+export async function keepLook(parts: MemberParts, row: MemberRow, instance: Instance): Promise<MemberRow> {
   const rate = usdPerHour([instance.type], parts.policy.prices);
   return reaching(parts.postgres.transaction((db) => observeMember(db, row, instance, rate)));
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { homeOf } from '../kit/hosts.ts';
-import { jobEnds, jobIs, startJob } from '../kit/jobs.ts';
+import { jobEnds, jobIs, jobNow, startJob } from '../kit/jobs.ts';
 import { ask, ended, register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
@@ -45,6 +45,13 @@ test('a stop asks a job for its checkpoint only when nothing but jobs is in its 
   expect(await ended(system, stop)).toMatchObject({ status: 'COMPLETED' });
   expect(existsSync(join(home, 'checkpoint'))).toBe(true);
   await jobIs(system, id, ['interrupted']);
+  expect(await system.cloud.stateOf(instanceId)).toBe('stopped');
+  // What is kept of a machine may be older than the stop, and starts it for nobody.
+  await until('it waits for its machine', async () => (await jobNow(system, id)).reason?.includes('somebody starts'));
+  await system.db.query(`update members set state = 'running' where settings->>'name' = 'shared'`);
+  const kept = () => system.db.query(`select 1 from members where settings->>'name' = 'shared' and state = 'stopped'`);
+  await until('it was looked at', async () => (await kept()).rowCount === 1);
+  await pause(2_000);
   expect(await system.cloud.stateOf(instanceId)).toBe('stopped');
 }, 180_000);
 
