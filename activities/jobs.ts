@@ -94,7 +94,9 @@ async function endJob(parts: JobParts, jobId: string, end: JobEnd): Promise<{ re
       await releaseLeases(db, jobId);
       const member = await memberById(db, job.memberId);
       const others = [...(await slotHolders(db, [job.memberId])), ...(await queueOf(db, job.memberId))];
-      const stops = first && member?.settings.cloud != null && others.every(({ id }) => id === jobId);
+      // One that never came to its machine has nothing to do with it.
+      const used = first && job.generation > 0;
+      const stops = used && member?.settings.cloud != null && others.every(({ id }) => id === jobId);
       const wanted = stops && stopsAfter(job.spec.onFinish, state) ? randomUUID() : null;
       if (wanted !== null) await keepJob(db, jobId, { stopTaskId: wanted });
       return { job, member, stopTaskId: first ? wanted : job.stopTaskId };

@@ -81,6 +81,9 @@ test('one job waits for another to complete, and fails when that does not', asyn
   const job = await jobEnds(system, never);
   expect(job).toMatchObject({ status: 'failed', launches: 0 });
   expect(job.reason).toContain(bad);
+  // It never came to the machine, where nobody is now, and has nothing to stop.
+  const late = await startJob(system, 'gpu-train-01', 'echo never', { depends_on: [bad], on_finish: 'stop' });
+  expect(await jobEnds(system, late)).toMatchObject({ status: 'failed', launches: 0, stop_task_id: null });
 }, 180_000);
 
 test('a job of another tenant, or of none, is not found; one that waits for no job is refused', async () => {
