@@ -150,8 +150,9 @@ function changeBy(job: JobNow, status: JobStatus, { gpuOrphans, gpuHeldMib }: Jo
     case 'checkpointing':
       return told ? undefined : { state: 'checkpointing' as const, says: 'It was asked for a checkpoint.' };
     case 'unknown':
-      if (!status.commandAlive || job.commandAlive !== true || job.state !== 'running') return undefined;
-      return job.reason === ORPHANED ? undefined : { state: 'running' as const, says: ORPHANED };
+      if (!status.commandAlive || (job.state === 'running' && job.reason === ORPHANED)) return undefined;
+      // Also where nobody saw it run before: what is not running shows no checkpoint, and keeps every stop out.
+      return { state: 'running' as const, says: ORPHANED };
     default:
       return undefined;
   }

@@ -101,7 +101,13 @@ test('a job that is not to be resumed has failed with its machine', async () => 
 test('kill -9 of its runner: the command runs on, and its end counts', async () => {
   const { id, instanceId } = await counting('orphaned');
   process.kill(runnerOf(instanceId, id), 'SIGKILL');
-  await until('it is seen', async () => (await jobNow(system, id)).reason?.includes('runner was ended'));
+  const seen = async () => (await jobNow(system, id)).reason?.includes('runner was ended');
+  await until('it is seen', seen);
+  // As when nobody had seen it run before its runner was ended.
+  const unseen = `update jobs set state = 'starting', reason = '', command_alive = null, started_at = null where id = $1`;
+  await system.db.query(unseen, [id]);
+  await until('it is seen again', seen);
+  expect(await jobNow(system, id)).toMatchObject({ status: 'running', launches: 1 });
   await goesOn(id, instanceId, 'orphaned', 1);
 }, 180_000);
 
