@@ -17,7 +17,7 @@ import {
   suspectLeases,
 } from '../store/findings.ts';
 import type { LeaseRow } from '../store/leases.ts';
-import { freeLease } from '../store/leases.ts';
+import { freeLease } from '../store/lease-returns.ts';
 import { noteMember } from '../store/member-events.ts';
 import { membersOnTargets } from '../store/members.ts';
 import type { MemberRow } from '../store/members.ts';
@@ -188,7 +188,7 @@ async function findDeadLeases({ postgres, workflows }: FindingParts) {
     return since !== undefined && Date.now() - since.getTime() > FREE_AFTER_MS;
   });
   for (const lease of due) {
-    await reaching(freeLease(db, lease));
+    await reaching(freeLease(postgres, lease));
     const owner = ownerOf(lease);
     const says = `${wordsOn(lease)}, which is gone: it was given back.`;
     if (owner) await reaching(noteMember(db, owner, { by: 'fermata/reconcile', kind: 'lease_freed', says }));

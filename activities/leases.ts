@@ -8,7 +8,8 @@ import { livenessOf } from '../clients/temporal.ts';
 import type { LeaseWaiter, LeaseWish } from '../domain/lease.ts';
 import { nextInLine } from '../domain/lease.ts';
 import { workflowIdOf } from '../domain/task.ts';
-import { freeLease, leasesOn } from '../store/leases.ts';
+import { freeLease } from '../store/lease-returns.ts';
+import { leasesOn } from '../store/leases.ts';
 import { heartbeating } from './heartbeating.ts';
 
 export interface LeaseActivities {
@@ -86,7 +87,7 @@ async function freeDead(
   for (const lease of await leasesOn(postgres.db, targets)) {
     if (lease.holder === asker) continue;
     if ((await livenessOf(workflows, lease.holder, lease.holderRunId)) !== 'dead') continue;
-    await freeLease(postgres.db, lease);
+    await freeLease(postgres, lease);
     freed.push(lease.holder);
   }
   return freed;

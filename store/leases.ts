@@ -1,5 +1,5 @@
 // Leases as rows: taken all or none inside the transaction of the event that needs them, given back in the last one's.
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { eq, inArray, sql } from 'drizzle-orm';
 import type { Queries } from '../clients/postgres.ts';
 import type { LeaseWish } from '../domain/lease.ts';
 import { inTheWay } from '../domain/lease.ts';
@@ -70,9 +70,4 @@ export async function releaseLeases(db: Queries, holder: string): Promise<void> 
 /** Gives back all that a workflow holds and did not use. */
 export async function dropLeases(db: Queries, holder: string): Promise<void> {
   await db.delete(leases).where(eq(leases.holder, holder));
-}
-
-/** Frees the very lease that a dead holder left: the fence tells it from one taken since. */
-export async function freeLease(db: Queries, { target, holder, fence }: LeaseRow): Promise<void> {
-  await db.delete(leases).where(and(eq(leases.target, target), eq(leases.holder, holder), eq(leases.fence, fence)));
 }

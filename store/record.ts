@@ -8,6 +8,7 @@ import type { Terms } from '../domain/task.ts';
 import { allStorable } from '../domain/text.ts';
 import { clock } from './clock.ts';
 import { findEvent } from './events.ts';
+import { returnLeases } from './lease-returns.ts';
 import { releaseLeases, takeLeases } from './leases.ts';
 import { tasks } from './schema.ts';
 import type { NewTask, TaskRow } from './tasks.ts';
@@ -109,7 +110,10 @@ async function recordOn(db: Queries, recording: Recording, found: Found): Promis
   const event = eventOf(recording, row, terms, now, refused);
   if (!(await write(db, event, found, { runId, terms, wish }))) return undefined;
   // A read never takes any.
-  if (isTerminal(event.to) && terms.effect !== 'read') await releaseLeases(db, workflowIdOf(task.id));
+  if (isTerminal(event.to) && terms.effect !== 'read') {
+    await releaseLeases(db, workflowIdOf(task.id));
+    if (event.to !== 'COMPLETED') await returnLeases(db, task.id);
+  }
   return { ...base, event, ...(refused === undefined ? {} : { waitsFor: refused }) };
 }
 

@@ -103,7 +103,7 @@ test('a stop that is cancelled after the job gave way: the job holds its machine
   const { id, instanceId, path } = await counting(
     'spared',
     { max_age_s: 600 },
-    countingJob('spared', STEPS, { every: 35 }),
+    countingJob('spared', STEPS * 2, { every: 35 }),
   );
   await until('it has a checkpoint', () => existsSync(path));
   await system.cloud.fault({ action: 'StopInstances', kind: 'throttle', times: 1_000 });
@@ -111,14 +111,26 @@ test('a stop that is cancelled after the job gave way: the job holds its machine
   await until('it gives way', async () =>
     (await jobEvents(system, id)).some(({ says }) => says.startsWith('It gives way')),
   );
+  // Nobody can look at it for a while: it is not the look that gives its machine back.
+  const move = (by: number) =>
+    system.db.query(
+      `update members set settings = jsonb_set(settings, '{port}', to_jsonb((settings->>'port')::int + $1))
+       where settings->>'name' = 'spared'`,
+      [by],
+    );
+  await move(1);
   await system.api.cancel(task);
   await ended(system, task);
   await system.cloud.clearFaults();
+  const { rows } = await system.db.query('select mode from leases where holder = $1', [id]);
+  expect(rows).toEqual([{ mode: 'shared' }]);
+  const another = await stopNow('spared');
+  expect(another).toMatchObject({ status: 'FAILED', reason: 'conflict' });
+  expect(another.error).toContain(`${id} cannot be looked at`);
+  await move(-1);
   await until('it holds it again', async () =>
     (await jobEvents(system, id)).some(({ says }) => says.includes('was not stopped after all')),
   );
-  const { rows } = await system.db.query('select mode from leases where holder = $1', [id]);
-  expect(rows).toEqual([{ mode: 'shared' }]);
   expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
 }, 180_000);
 
