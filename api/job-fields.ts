@@ -1,6 +1,6 @@
 // The queries and answers of jobs, as schemas.
 import { z } from 'zod';
-import { JOB_STATES } from '../domain/job.ts';
+import { JOB_STATES, ON_FINISH, RESUME } from '../domain/job.ts';
 import { isTime, unstorable } from '../domain/text.ts';
 
 const time = z.string().refine(isTime, { message: 'Input should be a time such as 2026-01-31T12:00:00Z' });
@@ -28,6 +28,7 @@ export const jobLogQuery = z.object({
 export const jobEventsQuery = z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(200) });
 
 const isoTime = z.iso.datetime().nullable();
+const ageS = z.number().nullable().meta({ description: 'Seconds' });
 
 export const jobItem = z
   .looseObject({
@@ -40,6 +41,9 @@ export const jobItem = z
     exit_code: z.number().nullable(),
     retries: z.number(),
     launches: z.number().meta({ description: 'One, and one more after each interruption' }),
+    started_by: z.string(),
+    priority: z.number(),
+    labels: z.record(z.string(), z.string()),
     created: isoTime,
     started: isoTime,
     updated: isoTime,
@@ -47,15 +51,75 @@ export const jobItem = z
   })
   .meta({ id: 'JobItem' });
 
+const attempt = z
+  .looseObject({
+    launch: z.number(),
+    attempt: z.number(),
+    exit_code: z.number().nullable().meta({ description: '128 and the number of a signal; null when nobody saw it' }),
+    started: z.string(),
+    ended: z.string(),
+  })
+  .meta({ id: 'JobAttempt' });
+
+const gpuOrphan = z
+  .looseObject({ pid: z.number(), mib: z.number(), process: z.enum(['gone', 'left']) })
+  .meta({ id: 'GpuOrphan', description: 'A process that holds GPU memory though the command is gone' });
+
+const checkpoint = z
+  .looseObject({
+    path: z.string().nullable(),
+    max_age_s: z.number(),
+    at: isoTime.meta({ description: 'When the newest one was written' }),
+    age_s: ageS,
+    bytes: z.number().nullable(),
+    asked: z
+      .looseObject({ at: z.string(), outcome: z.enum(['pending', 'done', 'missed', 'unknown']) })
+      .nullable()
+      .meta({ description: 'The last one that was asked for in this attempt' }),
+    requested_by: z.string().nullable(),
+  })
+  .meta({ id: 'JobCheckpoint' });
+
+const artifact = z
+  .looseObject({ path: z.string(), sha256: z.string(), bytes: z.number(), href: z.string() })
+  .meta({ id: 'JobArtifact' });
+
 export const jobAnswer = z
   .looseObject({
     ...jobItem.shape,
-    queue_position: z.number().nullable(),
-    pid_alive: z.boolean().nullable(),
-    heartbeat_age_s: z.number().nullable(),
-    gpu_utilization: z.number().nullable(),
+    member: z.string().nullable().meta({ description: 'Its name; null when it was removed' }),
+    queue_position: z.number().nullable().meta({ description: '0 for the next one; null when it does not wait' }),
+    command: z.string(),
+    restart_command: z.string().nullable(),
+    run_from: z.string(),
+    max_retries: z.number(),
+    resume: z.enum(RESUME),
+    on_finish: z.enum(ON_FINISH),
+    depends_on: z.array(z.string()),
+    attempts: z.array(attempt).meta({ description: 'The last ones that are over, the oldest first' }),
+    pid_alive: z.boolean().nullable().meta({ description: 'At the last look; null when nobody can know' }),
+    heartbeat_at: isoTime,
+    heartbeat_age_s: ageS,
+    looked_at: isoTime,
+    looked_age_s: ageS,
+    boot_id: z.string().nullable(),
+    gpu_utilization: z.number().nullable().meta({ description: 'Of its machine, percent' }),
+    gpu_orphans: z.array(gpuOrphan),
+    gpu_held_mib: z.number().nullable(),
+    disk_free_bytes: z.number().nullable(),
+    spot_notice: z.string().nullable(),
     cost_usd: z.number().nullable(),
+    checkpoint: checkpoint.nullable(),
+    log_bytes: z.number().meta({ description: 'All that it printed, whether or not that is kept' }),
+    log_held: z.string().nullable().meta({ description: 'Why its log is not carried on; null when it is' }),
     log_tail: z.string(),
+    artifacts: z.array(artifact),
+    cancel_requested_by: z.string().nullable(),
+    gave_way_to: z.string().nullable().meta({ description: 'The task whose stop it gave way to' }),
+    auto_stopped: z.boolean().meta({ description: 'Its machine was stopped after it, as `on_finish` wants' }),
+    stop_task_id: z.string().nullable().meta({ description: 'The task that is to stop it' }),
+    folder: z.string(),
+    folder_removed: isoTime,
   })
   .meta({ id: 'JobAnswer', description: 'All that is known of a job, and how old what was seen of it is' });
 

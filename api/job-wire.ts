@@ -1,5 +1,5 @@
 // Jobs in the form in which callers get them: snake_case, and how old what was seen is.
-import { attemptsOver, isEnded } from '../domain/job.ts';
+import { attemptsOver, isEnded, LAUNCHED } from '../domain/job.ts';
 import type { JobEventRow, JobRow, JobSeen, JobState } from '../service/jobs.ts';
 
 const iso = (at: Date | null) => at?.toISOString() ?? null;
@@ -40,6 +40,12 @@ export function jobItemOf(row: JobRow) {
   };
 }
 
+/** At the last look, where a runner looks after it; of a launch that is on its way nobody knows. */
+function aliveOf({ state, commandAlive }: JobRow): boolean | null {
+  if (LAUNCHED.includes(state)) return commandAlive;
+  return state === 'starting' ? null : false;
+}
+
 /** A job on its own. */
 export function jobOf(seen: JobSeen) {
   const { row, member } = seen;
@@ -65,7 +71,7 @@ export function jobOf(seen: JobSeen) {
       started: startedAt,
       ended: endedAt,
     })),
-    pid_alive: live ? row.commandAlive : false,
+    pid_alive: aliveOf(row),
     heartbeat_at: iso(row.heartbeatAt),
     heartbeat_age_s: ageS(row.heartbeatAt),
     looked_at: iso(row.lookedAt),
@@ -97,7 +103,7 @@ export function jobOf(seen: JobSeen) {
     })),
     cancel_requested_by: row.cancelRequestedBy,
     gave_way_to: row.yieldedTo,
-    auto_stopped: row.stopTaskId !== null,
+    auto_stopped: seen.machineStopped,
     stop_task_id: row.stopTaskId,
     folder: `~/.fermata/jobs/${row.id}/`,
     folder_removed: iso(row.cleanedAt),

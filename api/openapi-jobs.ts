@@ -2,6 +2,7 @@
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { z } from 'zod';
 import { jobAnswer, jobAsked, jobEventsQuery, jobItem, jobListQuery, jobLogQuery } from './job-fields.ts';
+import { jobBody } from '../operations/start-job.ts';
 import { error, invalid, json, operation, unavailable } from './openapi-parts.ts';
 import { memberWork } from './openapi-members.ts';
 
@@ -12,7 +13,7 @@ const event = z.looseObject({ at: z.string(), by: z.string(), status: z.string()
 
 export const jobPaths: ZodOpenApiPathsObject = {
   '/api/v1/members/{member_id}/jobs': {
-    post: memberWork('start_job', 'Start Job', z.record(z.string(), z.unknown())),
+    post: memberWork('start_job', 'Start Job', jobBody),
   },
   '/api/v1/jobs': {
     get: operation('Jobs', 'list_jobs', 'List Jobs', {

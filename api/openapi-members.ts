@@ -22,7 +22,12 @@ const notFound = { '404': error('No such member') };
 const unknownMember = { ...notFound, ...unavailable };
 
 /** A route that submits a task on a member. */
-export const memberWork = (operationId: string, summary: string, body: z.ZodType, required = true) =>
+export const memberWork = (
+  operationId: string,
+  summary: string,
+  body: z.ZodType,
+  { required = true, conflict = null }: { readonly required?: boolean; readonly conflict?: string | null } = {},
+) =>
   operation('Members', operationId, summary, {
     requestParams: { path: memberId, header: headers },
     requestBody: { ...bodyOf(body), required },
@@ -30,7 +35,7 @@ export const memberWork = (operationId: string, summary: string, body: z.ZodType
       '202': accepted,
       ...badBody,
       '400': error('A body that is no text, or a bad Idempotency-Key'),
-      '409': error('Not a cloud machine'),
+      ...(conflict !== null && { '409': error(conflict) }),
       ...invalid,
       ...unknownMember,
     },
@@ -38,6 +43,7 @@ export const memberWork = (operationId: string, summary: string, body: z.ZodType
 
 const anything = z.record(z.string(), z.unknown());
 const nothing = z.strictObject({});
+const ofCloud = { required: false, conflict: 'Not a cloud machine' };
 
 export const memberPaths: ZodOpenApiPathsObject = {
   '/api/v1/members': {
@@ -112,9 +118,11 @@ export const memberPaths: ZodOpenApiPathsObject = {
       },
     }),
   },
-  '/api/v1/members/{member_id}/start': { post: memberWork('start_member', 'Start its Machine', nothing, false) },
-  '/api/v1/members/{member_id}/stop': { post: memberWork('stop_member', 'Stop its Machine', nothing, false) },
+  '/api/v1/members/{member_id}/start': { post: memberWork('start_member', 'Start its Machine', nothing, ofCloud) },
+  '/api/v1/members/{member_id}/stop': { post: memberWork('stop_member', 'Stop its Machine', nothing, ofCloud) },
   '/api/v1/members/{member_id}/commands': { post: memberWork('run_command', 'Run a Command', anything) },
   '/api/v1/members/{member_id}/prompts': { post: memberWork('execute_prompt', 'Give a Prompt to an Agent', anything) },
-  '/api/v1/members/{member_id}/provision': { post: memberWork('provision_member', 'Make it Ready', anything, false) },
+  '/api/v1/members/{member_id}/provision': {
+    post: memberWork('provision_member', 'Make it Ready', anything, { required: false }),
+  },
 };

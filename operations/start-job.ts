@@ -69,6 +69,9 @@ const jobParams = z.strictObject({
     .default({}),
 });
 
+/** What a job is asked to be, where the path names its member. */
+export const jobBody = jobParams.omit({ member: true });
+
 function specOf(params: z.output<typeof jobParams>, workFolder: string): JobSpec {
   const { checkpoint: proof } = params;
   return {

@@ -28,6 +28,8 @@ export interface JobSeen {
   /** What its attempts cost so far, the one that runs to when it was last seen to, at the price of its machine now; null when no price is known. */
   readonly costUsd: number | null;
   readonly artifacts: readonly Artifact[];
+  /** True when its machine was stopped after it, and not only asked to be. */
+  readonly machineStopped: boolean;
 }
 
 export interface Artifact {
@@ -65,7 +67,8 @@ export async function getJob(service: Service, tenant: string, id: string): Prom
     queuePosition: place < 0 ? null : place,
     logTail: tail.toString('utf8'),
     costUsd: price === null ? null : (price.usdPerHour * ranSeconds(row.attempts)) / HOUR_S,
-    artifacts: await artifactsOf(service, row),
+    artifacts: filesIn(await taskOf(service, row, row.artifactsTaskId)),
+    machineStopped: (await taskOf(service, row, row.stopTaskId))?.status === 'COMPLETED',
   };
 }
 
@@ -126,13 +129,11 @@ export async function getLogEnd(
   return { end: await reaching(endOfLog(service.postgres.db, id)), over: isEnded(state) };
 }
 
-/** What the task that fetched them says of each. */
-async function artifactsOf({ postgres }: Service, { artifactsTaskId, tenant }: JobRow): Promise<Artifact[]> {
-  if (artifactsTaskId === null) return [];
-  const task = await reaching(findTask(postgres.db, tenant, artifactsTaskId));
-  return filesIn(task?.row);
+async function taskOf({ postgres }: Service, { tenant }: JobRow, id: string | null): Promise<TaskRow | undefined> {
+  return id === null ? undefined : (await reaching(findTask(postgres.db, tenant, id)))?.row;
 }
 
+/** What the task that fetched them says of each. */
 function filesIn(task: TaskRow | undefined): Artifact[] {
   const files = task?.result?.files;
   return (Array.isArray(files) ? files : []).flatMap((file: unknown) => {

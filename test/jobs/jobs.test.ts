@@ -1,4 +1,6 @@
 // Jobs from HTTP to a machine of the sandbox and back: to the end, again after failures, in line, and cancelled.
+import { documentOf, judgeOf } from '../contract/document.ts';
+import { keysOf } from '../contract/shapes.ts';
 import { ask, ended, register } from '../kit/members.ts';
 import { jobEnds, jobEvents, jobIs, jobNow, logOf, startJob } from '../kit/jobs.ts';
 import type { System } from '../kit/system.ts';
@@ -86,6 +88,23 @@ test('one job waits for another to complete, and fails when that does not', asyn
   expect(await jobEnds(system, late)).toMatchObject({ status: 'failed', launches: 0, stop_task_id: null });
 }, 180_000);
 
+test('the document tells every field of a job, and of what it may be asked to be', async () => {
+  const id = await startJob(system, 'gpu-train-01', 'sleep 1; exit 3', { max_retries: 0, checkpoint: { path: 'at' } });
+  await jobEnds(system, id);
+  const answer = await system.api.call('GET', `/api/v1/jobs/${id}`);
+  const document = await documentOf(system.api);
+  const { get } = document.paths['/api/v1/jobs/{job_id}'] ?? {};
+  expect(get && judgeOf(document)(get, answer)).toBeUndefined();
+  expect(answer.body).toMatchObject({ attempts: [{ exit_code: 3 }], pid_alive: false, auto_stopped: false });
+  expect(Object.keys(document.components.schemas['JobAnswer']?.properties ?? {})).toEqual(
+    expect.arrayContaining(keysOf(answer.body)),
+  );
+  const { post } = document.paths['/api/v1/members/{member_id}/jobs'] ?? {};
+  const body = post?.requestBody?.content['application/json']?.schema;
+  expect(body).toMatchObject({ properties: { command: {}, checkpoint: {}, depends_on: {} }, required: ['command'] });
+  expect(Object.keys(post?.responses ?? {})).not.toContain('409');
+}, 60_000);
+
 test('a job of another tenant, or of none, is not found; one that waits for no job is refused', async () => {
   const paths = ['', '/events', '/log', '/log?follow=1'].map((rest) => `/api/v1/jobs/job-000000000000${rest}`);
   for (const path of paths) expect((await system.api.call('GET', path)).status).toBe(404);
@@ -100,7 +119,8 @@ test('a job of another tenant, or of none, is not found; one that waits for no j
 test('a stopped machine is started for a job, and stopped again when it wants that', async () => {
   await register(system, 'vm-dev-01');
   const id = await startJob(system, 'vm-dev-01', 'echo on it', { on_finish: 'stop' });
-  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', auto_stopped: true });
-  await until('it is stopped', async () => (await system.cloud.stateOf('vm-dev-01')) === 'stopped');
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed' });
+  await until('it is stopped', async () => (await jobNow(system, id))['auto_stopped'] === true);
+  expect(await system.cloud.stateOf('vm-dev-01')).toBe('stopped');
   expect((await logOf(system, id)).toString()).toContain('on it');
 }, 120_000);

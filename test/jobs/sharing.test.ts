@@ -80,5 +80,9 @@ test('jobs that end at once and want their machine stopped have it stopped once'
   await until('it is stopped', async () => (await system.cloud.stateOf(instanceId)) === 'stopped');
   const stops = system.cloud.effects('StopInstances').filter((line) => line.instance_ids.includes(instanceId));
   expect(stops).toHaveLength(1);
-  expect(jobs.filter((job) => job['auto_stopped'] === true)).toHaveLength(1);
+  const stopped = async () => {
+    const now = await Promise.all(ids.map((id) => jobNow(system, id)));
+    return now.filter((job) => job['auto_stopped'] === true).length === 1;
+  };
+  await until('one of them says that it was stopped after it', stopped);
 }, 180_000);

@@ -35,8 +35,9 @@ test('its artifacts are fetched when it has completed, and can be read while its
     artifacts: ['out/model.bin'],
     on_finish: 'stop_on_success',
   });
-  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', auto_stopped: true });
-  await until('it is stopped', async () => (await system.cloud.stateOf(instanceId)) === 'stopped');
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed' });
+  await until('it is stopped', async () => (await jobNow(system, id))['auto_stopped'] === true);
+  expect(await system.cloud.stateOf(instanceId)).toBe('stopped');
   const [artifact] = artifacts.parse(await jobNow(system, id)).artifacts;
   expect(artifact).toMatchObject({ path: 'out/model.bin', bytes: 5 });
   expect((await system.api.call('GET', artifact?.href ?? '')).text).toBe('model');
