@@ -170,6 +170,8 @@ test('a machine that runs gets its switch without any work, again after a start 
   await register(system, 'gpu-train-01', { cloud_guard_min: 1440, cloud_idle_timeout_min: 1440 });
   const guard = join(homeOf(system, await system.cloud.idOf('gpu-train-01')), '.fermata', 'guard', 'pid');
   expect(await armed()).toBe(1);
+  // It writes its number when it is on its own.
+  await until('it watches', () => existsSync(guard));
   const first = readFileSync(guard, 'utf8');
   expect((await detailOf('gpu-train-01')).ready_runs).toEqual([
     expect.objectContaining({ name: 'dead_man_switch', ok: true, attempts: 1 }),
@@ -182,7 +184,7 @@ test('a machine that runs gets its switch without any work, again after a start 
   await to('stop_instance');
   await to('start_instance');
   await until('it has another one', async () => (await armed()) === 1);
-  expect(readFileSync(guard, 'utf8')).not.toBe(first);
+  await until('another one watches', () => readFileSync(guard, 'utf8') !== first);
   expect(await armed()).toBe(0);
   await system.temporal.schedule.getHandle(reconcileScheduleId(system.taskQueue)).unpause();
 }, 90_000);
