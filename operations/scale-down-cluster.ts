@@ -3,10 +3,12 @@ import { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
 import { usdPerHour } from '../domain/prices.ts';
 import { changeOperation } from './operation.ts';
-import { called, label, stopStep } from './targets.ts';
+import { STOPS_MS, called, label, stopStep } from './targets.ts';
 
 /** Nodes stopped side by side: enough to be quick, few enough to stop in between. */
 const NODES_AT_ONCE = 4;
+
+const SCALES_DOWN_MS = 2 * STOPS_MS;
 
 export const scaleDownCluster = changeOperation({
   name: 'scale_down_cluster',
@@ -14,6 +16,8 @@ export const scaleDownCluster = changeOperation({
   effect: 'change',
   params: z.strictObject({ cluster_id: label, target_nodes: z.int().min(0) }),
   reads: ({ cluster_id }) => ({ kind: 'tag', key: 'cluster', value: cluster_id }),
+  // Batches of four, each as slow as its slowest node.
+  deadlineMs: () => SCALES_DOWN_MS,
   plan: ({ cluster_id, target_nodes }, seen, context) => {
     if (seen.length === 0) throw new Failure('TargetNotFound', { what: 'Cluster', id: cluster_id });
     const running = seen

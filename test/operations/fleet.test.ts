@@ -148,6 +148,7 @@ describe('rolling through a service', () => {
   test.each([
     ['deploy_to_production', deploy],
     ['restart_production_service', restart],
+    ['scale_down_cluster', { cluster_id: 'c', target_nodes: 0 }],
   ])('as shipped, %s of 24 instances has at least twice the time that it plans with', (name, params) => {
     const { steps } = planOf(name, params, fleet(24));
     const plannedS = batchesOf(steps)
