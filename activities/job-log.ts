@@ -11,6 +11,7 @@ import { logOnMachine } from './job-machine.ts';
 import type { JobLog } from './remote/job-report.ts';
 import { memberRow } from './member-access.ts';
 import { secretsOn } from './member-secrets.ts';
+import { knowsMarked } from './secret-marks.ts';
 import { givenTo, isPrinted, knowsLaunches, readSecrets } from './sent-secrets.ts';
 
 export interface LogShipper {
@@ -45,11 +46,13 @@ export function openShipper(parts: JobParts): LogShipper {
   };
 }
 
-/** Undefined when one cannot be read. What a command printed cannot be read again: it is what was remembered. */
+/** Undefined when one cannot be read, or is another one than was sent. What a command printed cannot be read again: it is what was remembered. */
 async function ownSecrets(parts: JobParts, job: JobRow): Promise<readonly string[] | undefined> {
   const lasting = Object.entries(job.spec.secrets).filter(([, ref]) => !('command' in ref));
   try {
-    return Object.values(await readSecrets(parts, Object.fromEntries(lasting)));
+    const values = Object.values(await readSecrets(parts, Object.fromEntries(lasting)));
+    // One that was changed since is printed as it was.
+    return (await knowsMarked(job.secretMarks, [...values, ...givenTo(job.id)])) ? values : undefined;
   } catch (error) {
     if (error instanceof Failure && error.type === 'SecretUnavailable') return undefined;
     throw error;

@@ -20,6 +20,7 @@ import type { JobLog, JobLook, JobReport } from './remote/job-report.ts';
 import { parseJob, parseLog, parseLook } from './remote/job-report.ts';
 import type { RemoteCall } from './remote/wire.ts';
 import type { RemoteParts } from './remote-parts.ts';
+import { marksWith } from './secret-marks.ts';
 import { readSecrets, rememberGiven, rememberLaunch } from './sent-secrets.ts';
 
 export interface JobParts extends RemoteParts {
@@ -68,6 +69,9 @@ export async function askJob(parts: JobParts, job: JobRow, what: JobAsk): Promis
 export async function launchOnMachine(parts: JobParts, job: JobRow, generation: number): Promise<JobReport> {
   const { spec } = job;
   const secretEnv = await readSecrets(parts, spec.secrets);
+  const secretMarks = await marksWith(job.secretMarks, spec.secrets, secretEnv);
+  await reaching(keepJob(parts.postgres.db, job.id, { secretMarks }));
+  const ranS = job.ranBeforeS + ranSeconds(job.attempts);
   // The command finds what ready steps brought before it, too.
   const there = await secretsOn(parts, await memberRow(parts, job.memberId), 'leave');
   rememberGiven(job.id, [...Object.values(secretEnv), ...there.values]);
@@ -85,7 +89,7 @@ export async function launchOnMachine(parts: JobParts, job: JobRow, generation: 
     backoffSeconds: spec.retryBackoffS,
     backoffCapSeconds: BACKOFF_CAP_S,
     noRetryExitCodes: spec.noRetryExitCodes,
-    timeoutSeconds: spec.timeoutS === 0 ? 0 : Math.max(1, Math.round(spec.timeoutS - ranSeconds(job.attempts))),
+    timeoutSeconds: spec.timeoutS === 0 ? 0 : Math.max(1, Math.round(spec.timeoutS - ranS)),
     silenceSeconds: spec.silenceS,
     logCapBytes: LOG_FILE_BYTES,
     ...(spec.checkpoint && {

@@ -1,7 +1,7 @@
 // What a look at a job on its machine means: for its row, its state, and whether its launch has ended.
 import { reaching } from '../clients/postgres.ts';
 import type { JobAttempt, LaunchEnd } from '../domain/job.ts';
-import { mergedAttempts, withOpenAttempt } from '../domain/job.ts';
+import { keptAttempts, mergedAttempts, withOpenAttempt } from '../domain/job.ts';
 import type { JobNow, JobRow } from '../store/jobs.ts';
 import { changeJob, keepJob } from '../store/jobs.ts';
 import type { JobParts } from './job-machine.ts';
@@ -72,11 +72,12 @@ function interruptionWords(job: JobRow, { bootId, signal }: JobStatus): string {
  * What a report adds to the attempts of a job, and when the first of them began, which makes the next launch a
  * resumption. No launch needs to have been seen running for that: one may be over, or cut off, at the first look.
  */
-export function attemptsSeen(job: JobNow, report: JobStatus): Pick<JobRow, 'attempts' | 'startedAt'> {
+export function attemptsSeen(job: JobNow, report: JobStatus): Pick<JobRow, 'attempts' | 'ranBeforeS' | 'startedAt'> {
   const open = openAttempt(job, report);
-  const attempts = mergedAttempts(open ? withOpenAttempt(job.attempts, open) : job.attempts, report.attempts);
+  const all = mergedAttempts(open ? withOpenAttempt(job.attempts, open) : job.attempts, report.attempts);
+  const { kept: attempts, othersRanS } = keptAttempts(all);
   const began = attempts[0] && new Date(Math.max(Date.parse(attempts[0].startedAt), job.createdAt.getTime()));
-  return { attempts, startedAt: job.startedAt ?? began ?? null };
+  return { attempts, ranBeforeS: job.ranBeforeS + othersRanS, startedAt: job.startedAt ?? began ?? null };
 }
 
 /** The attempt that runs, or that was cut off with its runner: a report has only the ends that a runner saw. */

@@ -183,11 +183,16 @@ interface AttemptsNow {
 export function mergedAttempts(known: readonly JobAttempt[], newer: readonly JobAttempt[]): JobAttempt[] {
   const key = ({ generation, attempt }: JobAttempt) => `${generation}/${attempt}`;
   const all = new Map([...known, ...newer].map((one) => [key(one), one]));
-  return [...all.values()].sort((a, b) => a.generation - b.generation || a.attempt - b.attempt).slice(-KEPT_ATTEMPTS);
+  return [...all.values()].sort((a, b) => a.generation - b.generation || a.attempt - b.attempt);
 }
 
-/** Of a job that is interrupted for ever, the last ones tell what is the matter. */
+/** Of a job that is interrupted for ever, the last ones tell what is the matter. No report has as many. */
 const KEPT_ATTEMPTS = 200;
+
+/** The attempts to keep of these, and how long the others ran, seconds. */
+export function keptAttempts(all: readonly JobAttempt[]): { readonly kept: JobAttempt[]; readonly othersRanS: number } {
+  return { kept: all.slice(-KEPT_ATTEMPTS), othersRanS: ranSeconds(all.slice(0, -KEPT_ATTEMPTS)) };
+}
 
 const JOB_ID = /^job-[a-z0-9]{12}$/;
 

@@ -66,7 +66,7 @@ export async function getJob(service: Service, tenant: string, id: string): Prom
     member,
     queuePosition: place < 0 ? null : place,
     logTail: tail.toString('utf8'),
-    costUsd: price === null ? null : (price.usdPerHour * ranSeconds(row.attempts)) / HOUR_S,
+    costUsd: price === null ? null : (price.usdPerHour * (row.ranBeforeS + ranSeconds(row.attempts))) / HOUR_S,
     artifacts: filesIn(await taskOf(service, row, row.artifactsTaskId)),
     machineStopped: (await taskOf(service, row, row.stopTaskId))?.status === 'COMPLETED',
   };

@@ -1,6 +1,16 @@
 // The tables of jobs: what each was asked to be, what was last seen of it, what happened to it, and what it printed.
 import { sql } from 'drizzle-orm';
-import { bigint, bigserial, boolean, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  doublePrecision,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+} from 'drizzle-orm/pg-core';
 import type { JobAttempt, JobSpec, JobState } from '../domain/job.ts';
 import type { LaunchStep } from '../domain/job-launch.ts';
 import type { JsonObject } from '../domain/task.ts';
@@ -35,6 +45,10 @@ export const jobs = pgTable(
     /** True when the newest launch lost its runner while its machine ran: that uses a retry. */
     runnerLost: boolean('runner_lost').notNull().default(false),
     attempts: jsonb('attempts').$type<readonly JobAttempt[]>().notNull().default([]),
+    /** How long those ran that are no longer among them, seconds. */
+    ranBeforeS: doublePrecision('ran_before_s').notNull().default(0),
+    /** Marks of the values that its launches took there, by variable, which tell when a secret has another value now. */
+    secretMarks: jsonb('secret_marks').$type<Readonly<Record<string, readonly string[]>>>().notNull().default({}),
     exitCode: integer('exit_code'),
     createdAt: time('created_at').notNull(),
     startedAt: time('started_at'),

@@ -7,6 +7,7 @@ import {
   isJobId,
   JOB_STATES,
   jobIdOf,
+  keptAttempts,
   mergedAttempts,
   nextOf,
   ranSeconds,
@@ -64,7 +65,11 @@ test('attempts are known once each, in their order, whatever reports overlap', (
     attempt(2, 2),
   ]);
   const many = Array.from({ length: 300 }, (_, index) => attempt(index + 1, 1));
-  expect(mergedAttempts(many, [])).toEqual(many.slice(100));
+  const { kept, othersRanS } = keptAttempts(mergedAttempts(many, []));
+  expect(kept).toEqual(many.slice(100));
+  // What the first ones took counts for as long as the job is there.
+  expect(othersRanS).toBeGreaterThan(0);
+  expect(othersRanS + ranSeconds(kept)).toBe(ranSeconds(many));
 });
 
 test('an attempt of which nobody saw the end lasted for as long as it was seen to, and is told when it is over', () => {

@@ -1,11 +1,12 @@
 // The log of a job: by bytes and as events, over rotation, while it is written, and without a secret in any cut of it.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { homeOf } from '../kit/hosts.ts';
-import { jobEnds, jobIs, logOf, startJob } from '../kit/jobs.ts';
+import { jobEnds, jobIs, jobNow, logOf, startJob } from '../kit/jobs.ts';
 import { register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
+import { until } from '../kit/until.ts';
 
 const SECRET = 'tell-nobody-4b1e-"quoted"-77aa';
 
@@ -113,4 +114,24 @@ test('what a command printed is known to the worker that sent it; for another on
   expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', log_held: expect.stringContaining('secret') });
   expect(onMachine(id).toString()).toMatch(/then minted-[0-9a-f]{18}\n/);
   expect((await logOf(system, id)).toString()).not.toContain('minted');
+}, 120_000);
+
+test('a secret that was changed since it was sent is not shown: the log is held back until it is known again', async () => {
+  const folder = join(system.dir, 'secrets');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'rotated'), 'the-former-value');
+  const command = 'until [ -e ~/on ]; do sleep 0.1; done; echo "now $R"; until [ -e ~/off ]; do sleep 0.1; done';
+  const id = await startJob(system, 'logs', command, { secrets: { R: { file: 'rotated' } } });
+  await jobIs(system, id, ['running']);
+  await system.worker.kill9();
+  writeFileSync(join(folder, 'rotated'), 'the-newest-value');
+  writeFileSync(join(homeOf(system, instanceId), 'on'), '');
+  await system.worker.start();
+  await until('it is held back', async () => (await jobNow(system, id))['log_held'] !== null);
+  expect((await logOf(system, id)).toString()).not.toContain('now');
+  writeFileSync(join(folder, 'rotated'), 'the-former-value');
+  writeFileSync(join(homeOf(system, instanceId), 'off'), '');
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', log_held: null });
+  expect(onMachine(id).toString()).toContain('now the-former-value');
+  expect((await logOf(system, id)).toString()).toContain(`now ${'*'.repeat(16)}`);
 }, 120_000);
