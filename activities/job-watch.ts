@@ -17,6 +17,7 @@ import type { JobParts } from './job-machine.ts';
 import { askJob, endOfMachine, jobRow, lookAtJob } from './job-machine.ts';
 import { endSeen, keepSeen, UNREACHABLE } from './job-seen.ts';
 import { instanceOfMember, keepLook, memberRow } from './member-access.ts';
+import { getReady } from './members.ts';
 import { forgetGiven } from './sent-secrets.ts';
 
 /** Less than Temporal gives the activity. */
@@ -115,14 +116,20 @@ async function noteNotice(parts: JobParts, job: JobNow, notice: string): Promise
 async function takeBack(parts: JobParts, job: JobNow): Promise<void> {
   if (await isBeingStopped(parts, job)) return;
   const { target } = await memberRow(parts, job.memberId);
-  await reaching(
+  const taken = await reaching(
     parts.postgres.transaction(async (tx) => {
       const wish = [{ target, mode: 'shared' as const }];
-      if ((await takeLeases(tx, wish, { holder: job.id, runId: job.runId, now: job.now })) !== undefined) return;
+      if ((await takeLeases(tx, wish, { holder: job.id, runId: job.runId, now: job.now })) !== undefined) return false;
       await keepJob(tx, job.id, { yieldedTo: null });
       await noteJob(tx, job, { says: 'Its machine was not stopped after all; it holds it again.' });
+      return true;
     }),
   );
+  if (!taken) return;
+  // What ready steps brought may have been taken back for the stop.
+  await getReady(parts, { memberId: job.memberId, asker: job.id, start: false }).catch((error: unknown) => {
+    if (!(error instanceof Failure)) throw error;
+  });
 }
 
 const NOTE_AFTER = 3;

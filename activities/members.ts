@@ -58,24 +58,28 @@ const HANDSHAKE_MS = 10_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8_000;
 
+/** True when it is ready; else it is made so, and whoever asked is told by a signal. */
+export async function getReady(parts: ReadyParts, wish: ReadyWish): Promise<{ readonly ready: boolean }> {
+  const { workflows, taskQueue } = parts;
+  const row = await memberRow(parts, wish.memberId);
+  const fresh = wish.provision === undefined && isFresh(row) && isFresh(await lookNow(parts, row));
+  if (fresh && !(await mustRun(parts, row))) return { ready: true };
+  await workflows.signalWithStart('readyMember', {
+    workflowId: readyWorkflowId(wish.memberId),
+    taskQueue,
+    args: [{ memberId: wish.memberId }],
+    signal: 'attend',
+    signalArgs: [wish],
+    staticSummary: `make ${row.settings.name} ready`,
+  });
+  return { ready: false };
+}
+
 /** The activities of readiness. */
 export function memberActivities(parts: ReadyParts): MemberActivities {
-  const { postgres, workflows, taskQueue } = parts;
+  const { postgres, workflows } = parts;
   return {
-    askReady: atEdge(async (wish) => {
-      const row = await memberRow(parts, wish.memberId);
-      const fresh = wish.provision === undefined && isFresh(row) && isFresh(await lookNow(parts, row));
-      if (fresh && !(await mustRun(parts, row))) return { ready: true };
-      await workflows.signalWithStart('readyMember', {
-        workflowId: readyWorkflowId(wish.memberId),
-        taskQueue,
-        args: [{ memberId: wish.memberId }],
-        signal: 'attend',
-        signalArgs: [wish],
-        staticSummary: `make ${row.settings.name} ready`,
-      });
-      return { ready: false };
-    }),
+    askReady: atEdge((wish) => getReady(parts, wish)),
     whoStillAsks: async ({ askers }) => {
       for (const asker of askers) if (await isRunning(workflows, asker)) return { asker };
       return { asker: null };

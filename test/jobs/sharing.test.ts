@@ -86,3 +86,19 @@ test('jobs that end at once and want their machine stopped have it stopped once'
   };
   await until('one of them says that it was stopped after it', stopped);
 }, 180_000);
+
+test('what was taken back for a stop that does not come is brought again for a job that runs on', async () => {
+  const step = { name: 'login', kind: 'exec', command: 'touch ~/login', undo: 'rm ~/login && touch ~/taken' };
+  const { instanceId, home } = await machine('kept-on', { ready_steps: [step] });
+  const id = await startJob(system, 'kept-on', 'echo 1 > checkpoint; until [ -e released ]; do sleep 0.2; done', {
+    checkpoint: { path: 'checkpoint', max_age_s: 600 },
+  });
+  await jobIs(system, id, ['running']);
+  await system.cloud.fault({ action: 'StopInstances', kind: 'error', code: 'OperationNotPermitted', times: 1 });
+  const stop = await ended(system, await system.api.submit('stop_instance', { instance_id: instanceId }));
+  expect(stop).toMatchObject({ status: 'FAILED' });
+  expect(existsSync(join(home, 'taken'))).toBe(true);
+  await until('it is there again', () => existsSync(join(home, 'login')), 30_000);
+  mkdirSync(join(home, 'released'));
+  expect(await jobEnds(system, id)).toMatchObject({ status: 'completed', launches: 1 });
+}, 120_000);
