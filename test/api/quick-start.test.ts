@@ -18,7 +18,7 @@ test('a deployment waits, is approved and completes with its build id', async ()
   const done = await system.api.end(id);
   expect(done).toMatchObject({ status: 'COMPLETED', error: null, decided_by: 'anonymous' });
   expect(done.result).toMatchObject({ status: 'DEPLOYED', service_name: 'api-gateway', image_tag: 'v2.0.0' });
-  expect(done.result.build_id).toMatch(/^build-\d{5}$/);
+  expect(done.result?.['build_id']).toMatch(/^build-\d{5}$/);
   expect(system.cloud.effects('RebootInstances')).toHaveLength(4);
 });
 

@@ -84,8 +84,7 @@ test('what an approver decides on is on the task: params, plan, digest and the t
   expect(task.plan_digest).toMatch(/^[\w:-]{16,128}$/);
   expect(keysOf(task.plan)).toEqual(expect.arrayContaining(['says', 'cost_usd_per_hour', 'facts', 'steps', 'digest']));
   expect(task.plan).toMatchObject({ digest: task.plan_digest, says: expect.stringContaining('vm-prod-02') });
-  const [step] = task.plan.steps;
-  expect(step).toMatchObject({ call: 'terminate_instance', undo: { none: expect.any(String) } });
+  expect(task.plan?.steps[0]).toMatchObject({ call: 'terminate_instance', undo: { none: expect.any(String) } });
   expect(JSON.stringify(task.plan)).not.toMatch(/"[a-z]+[A-Z]\w*":/);
   const left = Date.parse(task.approve_by ?? '') / 1000 - task.updated_at;
   expect(left).toBeGreaterThan(299);

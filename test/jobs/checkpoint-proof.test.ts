@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { homeOf } from '../kit/hosts.ts';
 import { jobEnds, jobEvents, jobIs, jobNow, startJob } from '../kit/jobs.ts';
-import { ask, ended, register } from '../kit/members.ts';
+import { ask, ended, movePort, register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
@@ -112,13 +112,7 @@ test('a stop that is cancelled after the job gave way: the job holds its machine
     (await jobEvents(system, id)).some(({ says }) => says.startsWith('It gives way')),
   );
   // Nobody can look at it for a while: it is not the look that gives its machine back.
-  const move = (by: number) =>
-    system.db.query(
-      `update members set settings = jsonb_set(settings, '{port}', to_jsonb((settings->>'port')::int + $1))
-       where settings->>'name' = 'spared'`,
-      [by],
-    );
-  await move(1);
+  await movePort(system, 'spared', 1);
   await system.api.cancel(task);
   await ended(system, task);
   await system.cloud.clearFaults();
@@ -127,7 +121,7 @@ test('a stop that is cancelled after the job gave way: the job holds its machine
   const another = await stopNow('spared');
   expect(another).toMatchObject({ status: 'FAILED', reason: 'conflict' });
   expect(another.error).toContain(`${id} cannot be looked at`);
-  await move(-1);
+  await movePort(system, 'spared', -1);
   await until('it holds it again', async () =>
     (await jobEvents(system, id)).some(({ says }) => says.includes('was not stopped after all')),
   );

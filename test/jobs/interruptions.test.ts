@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { RebootInstancesCommand, StopInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { homeOf } from '../kit/hosts.ts';
 import { jobEnds, jobEvents, jobIs, jobNow, startJob } from '../kit/jobs.ts';
-import { register } from '../kit/members.ts';
+import { movePort, register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
@@ -133,14 +133,8 @@ test('a machine that does not answer for a while is why, and is so no longer whe
   await jobIs(system, id, ['running']);
   const says = (what: string) => until(what, async () => (await jobNow(system, id)).reason?.startsWith(what), 60_000);
   // A link that is open stays as it is; at another port it is made anew.
-  const move = (by: number) =>
-    system.db.query(
-      `update members set settings = jsonb_set(settings, '{port}', to_jsonb((settings->>'port')::int + $1))
-       where settings->>'name' = 'unheard'`,
-      [by],
-    );
-  await move(1);
+  await movePort(system, 'unheard', 1);
   await says('Its machine does not answer');
-  await move(-1);
+  await movePort(system, 'unheard', -1);
   await says('It runs: attempt 1.');
 }, 180_000);

@@ -3,9 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RebootInstancesCommand } from '@aws-sdk/client-ec2';
-import { homeOf } from '../kit/hosts.ts';
 import { jobEnds, jobIs, jobNow, startJob } from '../kit/jobs.ts';
-import { register } from '../kit/members.ts';
+import { makeMachine } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
@@ -37,13 +36,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, 30_000);
 
-async function machine(name: string) {
-  const instanceId = await system.cloud.make(name);
-  const home = homeOf(system, instanceId);
-  mkdirSync(home, { recursive: true });
-  await register(system, name, { work_folder: home });
-  return { instanceId, home };
-}
+const machine = (name: string) => makeMachine(system, name);
 
 const says = (id: string, what: string) =>
   until(`it says: ${what}`, async () => (await jobNow(system, id)).reason?.includes(what), 60_000);

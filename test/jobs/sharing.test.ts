@@ -2,9 +2,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { homeOf } from '../kit/hosts.ts';
 import { jobEnds, jobIs, jobNow, startJob } from '../kit/jobs.ts';
-import { ask, ended, register } from '../kit/members.ts';
+import { ask, ended, makeMachine } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
@@ -15,13 +14,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => system?.stop(), 30_000);
 
-async function machine(name: string, more: Readonly<Record<string, unknown>> = {}) {
-  const instanceId = await system.cloud.make(name);
-  const home = homeOf(system, instanceId);
-  mkdirSync(home, { recursive: true });
-  await register(system, name, { work_folder: home, ...more });
-  return { instanceId, home };
-}
+const machine = (name: string, more: Readonly<Record<string, unknown>> = {}) => makeMachine(system, name, more);
 
 test('a stop asks a job for its checkpoint only when nothing but jobs is in its way', async () => {
   const { instanceId, home } = await machine('shared');

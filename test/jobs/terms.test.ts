@@ -1,12 +1,11 @@
 // What else can be said of a job: artifacts, being alone, a decision first, no start of its machine, and folders that go.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { openPostgres } from '../../clients/postgres.ts';
 import { quietJobs } from '../../store/jobs.ts';
-import { homeOf } from '../kit/hosts.ts';
 import { jobEnds, jobIs, jobNow, startJob } from '../kit/jobs.ts';
-import { ask, ended, register } from '../kit/members.ts';
+import { ask, ended, makeMachine } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
@@ -17,13 +16,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => system?.stop(), 30_000);
 
-async function machine(name: string, more: Readonly<Record<string, unknown>> = {}) {
-  const instanceId = await system.cloud.make(name);
-  const home = homeOf(system, instanceId);
-  mkdirSync(home, { recursive: true });
-  await register(system, name, { work_folder: home, ...more });
-  return { instanceId, home };
-}
+const machine = (name: string, more: Readonly<Record<string, unknown>> = {}) => makeMachine(system, name, more);
 
 const artifacts = z.looseObject({
   artifacts: z.array(z.object({ path: z.string(), sha256: z.string(), bytes: z.number(), href: z.string() })),

@@ -3,9 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RebootInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
-import { homeOf } from '../kit/hosts.ts';
 import { jobEnds, jobEvents, jobIs, jobNow, startJob } from '../kit/jobs.ts';
-import { ended, register } from '../kit/members.ts';
+import { ended, makeMachine } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
 import { startSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
@@ -25,13 +24,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 }, 30_000);
 
-async function machine(name: string, more: Readonly<Record<string, unknown>> = {}) {
-  const instanceId = await system.cloud.make(name);
-  const home = homeOf(system, instanceId);
-  mkdirSync(home, { recursive: true });
-  const { member_id: member } = await register(system, name, { work_folder: home, ...more });
-  return { instanceId, home, member };
-}
+const machine = (name: string, more: Readonly<Record<string, unknown>> = {}) => makeMachine(system, name, more);
 
 const stop = (instance: string, more: Readonly<Record<string, unknown>> = {}) =>
   system.api.submit('stop_instance', { instance_id: instance, ...more });
@@ -151,7 +144,7 @@ test('a forced stop cuts off what its plan named, by whatever name it was asked 
   await jobIs(system, named, ['running']);
   const task = await stop('forced', { force: true });
   const held = await system.api.reach(task, 'AWAITING_CONFIRMATION');
-  expect(held.plan.says).toContain(named);
+  expect(held.plan?.says).toContain(named);
   const later = await startJob(system, 'forced', HELD);
   await jobIs(system, later, ['running']);
   await system.api.confirm(task, true);

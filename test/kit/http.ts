@@ -7,7 +7,7 @@ const task = z.looseObject({
   operation: z.string(),
   resource: z.string(),
   status: z.string(),
-  result: z.any().nullable(),
+  result: z.record(z.string(), z.unknown()).nullable(),
   error: z.string().nullable(),
   created_at: z.number(),
   updated_at: z.number(),
@@ -17,7 +17,7 @@ const task = z.looseObject({
   decided_by: z.string().nullable(),
   approve_by: z.string().nullable(),
   attempts: z.number().nullable(),
-  plan: z.any().optional(),
+  plan: z.looseObject({ says: z.string(), digest: z.string(), steps: z.array(z.unknown()) }).nullish(),
 });
 export type TaskAnswer = z.output<typeof task>;
 

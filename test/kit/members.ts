@@ -1,5 +1,7 @@
 // Members in a test: registered over HTTP on instances of the sandbox, and commands on them to their end.
+import { mkdirSync } from 'node:fs';
 import { z } from 'zod';
+import { homeOf } from './hosts.ts';
 import type { System } from './system.ts';
 import { until } from './until.ts';
 
@@ -52,6 +54,35 @@ export async function register(
   const { status, body, text } = await system.api.call('POST', '/api/v1/members', bodyOn(system, instance, id, more));
   if (status !== 201) throw new Error(`register ${instance}: ${status} ${text}`);
   return member.parse(body);
+}
+
+export interface Machine {
+  readonly instanceId: string;
+  /** Its home, which is its work folder, as a folder of this machine. */
+  readonly home: string;
+  readonly member: string;
+}
+
+/** Makes an instance and registers it as a member of the same name. */
+export async function makeMachine(
+  system: System,
+  name: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<Machine> {
+  const instanceId = await system.cloud.make(name);
+  const home = homeOf(system, instanceId);
+  mkdirSync(home, { recursive: true });
+  const { member_id: member } = await register(system, name, { work_folder: home, ...more });
+  return { instanceId, home, member };
+}
+
+/** Has a member be looked for at another port: a link that is open stays as it is, a new one is not answered. */
+export async function movePort({ db }: System, name: string, by: number): Promise<void> {
+  await db.query(
+    `update members set settings = jsonb_set(settings, '{port}', to_jsonb((settings->>'port')::int + $2))
+     where settings->>'name' = $1`,
+    [name, by],
+  );
 }
 
 /** Submits work on a member by one of its routes. Returns the task's id. */
