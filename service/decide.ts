@@ -54,6 +54,7 @@ export async function decide(service: Service, request: DecisionRequest): Promis
     if (row.approved && !(await reaching(acknowledgeDecision(service.postgres.db, id)))) {
       throw new Failure('NotAwaitingConfirmation', { id });
     }
+    if (row.reason === 'approved') service.waker.wake(id);
     return;
   }
   try {
@@ -118,6 +119,8 @@ async function explain(
   const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
   const refused = cause instanceof ApplicationFailure ? cause.type : undefined;
   if (!(cause || isAboutTheCall(error))) throw error;
+  // An update that a dying server took along may have been recorded: then the workflow does not know it yet.
+  if (!cause) service.waker.wake(id);
   const row = await reaching(findTaskSettled(service.postgres.db, tenant, id));
   if (!row) throw new Failure('NotAwaitingConfirmation', { id });
   if (row.decidedBy !== null) {

@@ -10,6 +10,8 @@ import { ConfigError } from '../config/load.ts';
 import { policyOf } from '../config/policy.ts';
 import type { Config } from '../config/schema.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { Waker } from './waker.ts';
+import { openWaker } from './waker.ts';
 import type { Watch } from './watch.ts';
 import { openWatch } from './watch.ts';
 
@@ -20,6 +22,7 @@ export interface Service {
   readonly postgres: Postgres;
   readonly temporal: Temporal;
   readonly watch: Watch;
+  readonly waker: Waker;
   readonly log: Log;
   close(): Promise<void>;
 }
@@ -38,6 +41,7 @@ export function open(config: Config, env: Env): Service {
   const postgres = openPostgres(url);
   const temporal = openTemporal({ address: env.temporalAddress, namespace: env.temporalNamespace });
   const watch = openWatch(url);
+  const waker = openWaker(temporal);
   return {
     policy: policyOf(config),
     taskQueue: env.taskQueue,
@@ -45,8 +49,10 @@ export function open(config: Config, env: Env): Service {
     postgres,
     temporal,
     watch,
+    waker,
     log: openLog('api', config.logging.level),
     close: async () => {
+      waker.close();
       await watch.close();
       await Promise.allSettled([postgres.close(), temporal.close()]);
     },

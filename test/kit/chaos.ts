@@ -114,10 +114,17 @@ async function submit(
   }
 }
 
+/** Repeats each approval until it is answered: one whose answer was lost counts only if somebody is told so in time. */
 async function approve({ api }: System, over: AbortSignal): Promise<void> {
+  const unanswered = new Set<string>();
   while (!over.aborted) {
     const waiting = await api.list('?status=AWAITING_CONFIRMATION').catch(() => []);
-    await Promise.all(waiting.slice(0, 8).map(({ task_id }) => api.confirm(task_id, true).catch(() => undefined)));
+    for (const { task_id } of waiting.slice(0, 8)) unanswered.add(task_id);
+    const repeated = [...unanswered].map(async (id) => {
+      const { status } = await api.confirm(id, true);
+      if (status < 500) unanswered.delete(id);
+    });
+    await Promise.allSettled(repeated);
     await pause(50);
   }
 }

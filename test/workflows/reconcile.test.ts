@@ -19,7 +19,29 @@ async function waiting(): Promise<string> {
 /** Makes the row look as if nothing had happened for a minute, which is when `reconcile` looks at it. */
 const age = (id: string) =>
   system.db.query("update tasks set updated_at = updated_at - interval '1 minute' where id = $1", [id]);
-const reconcile = () => system.temporal.schedule.getHandle(reconcileScheduleId(system.taskQueue)).trigger();
+const schedule = () => system.temporal.schedule.getHandle(reconcileScheduleId(system.taskQueue));
+const reconcile = () => schedule().trigger();
+
+/** An approval that was recorded and whose workflow never heard of it, as when Temporal dies in between. */
+async function approveBehind(id: string, by: string, validUntil: string): Promise<void> {
+  const { plan_digest } = await system.api.get(id);
+  const decision = { approve: true, by, planDigest: plan_digest, validUntil };
+  await system.db.query(
+    `insert into events (tenant, task_id, seq, at, by, from_status, to_status, phase, reason, detail)
+     values ('default', $1, 3, now(), $2, 'AWAITING_CONFIRMATION', 'RUNNING', 'executing', 'approved', $3)`,
+    [id, by, JSON.stringify({ says: `Approved by ${by}.`, decision })],
+  );
+  await system.db.query(
+    `update tasks set status = 'RUNNING', phase = 'executing', reason = 'approved', last_seq = 3, decided_by = $2,
+     approved = true where id = $1`,
+    [id, by],
+  );
+  await system.db.query(
+    `insert into leases (target, holder, mode, holder_run_id, taken_at)
+     select plan->'steps'->0->>'target', 'task-' || id, 'exclusive', first_run_id, now() from tasks where id = $1`,
+    [id],
+  );
+}
 
 test('a task whose workflow was terminated by hand ends as lost', async () => {
   const id = await waiting();
@@ -47,17 +69,7 @@ test('a stop mark whose cancellation never arrived is followed up', async () => 
 
 test('a workflow behind its row is woken, and an old approval in the row is expired, never executed', async () => {
   const id = await waiting();
-  const { plan_digest } = await system.api.get(id);
-  const decision = { approve: true, by: 'somebody', planDigest: plan_digest, validUntil: '2020-01-01T00:00:00.000Z' };
-  await system.db.query(
-    `insert into events (tenant, task_id, seq, at, by, from_status, to_status, phase, reason, detail)
-     values ('default', $1, 3, now(), 'somebody', 'AWAITING_CONFIRMATION', 'RUNNING', 'executing', 'approved', $2)`,
-    [id, JSON.stringify({ says: 'Approved by somebody.', decision })],
-  );
-  await system.db.query(
-    "update tasks set status = 'RUNNING', phase = 'executing', last_seq = 3, decided_by = 'somebody', approved = true where id = $1",
-    [id],
-  );
+  await approveBehind(id, 'somebody', '2020-01-01T00:00:00.000Z');
   await age(id);
   await until('visible to Temporal as waiting', async () => {
     const query = `TaskStatus='AWAITING_CONFIRMATION' AND WorkflowId='task-${id}'`;
@@ -66,4 +78,12 @@ test('a workflow behind its row is woken, and an old approval in the row is expi
   await reconcile();
   expect(await system.api.end(id)).toMatchObject({ status: 'FAILED', reason: 'expired' });
   expect(system.cloud.effects('TerminateInstances')).toEqual([]);
+});
+
+test('who repeats an approval that its workflow never heard of is not kept waiting for `reconcile`', async () => {
+  await schedule().pause();
+  const id = await waiting();
+  await approveBehind(id, 'anonymous', new Date().toISOString());
+  expect((await system.api.confirm(id, true)).status).toBe(200);
+  expect(await system.api.end(id)).toMatchObject({ status: 'COMPLETED', decided_by: 'anonymous', error: null });
 });
