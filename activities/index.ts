@@ -29,9 +29,10 @@ export interface Parts extends RemoteParts {
 /** The activities of a worker. */
 export function createActivities(outside: Parts) {
   const parts = { ...outside, calls: openJobCalls(outside.postgres) };
+  const { record } = recordActivities(parts);
   return {
-    ...recordActivities(parts),
-    ...observeActivities(parts),
+    record,
+    ...observeActivities({ ...parts, record }),
     ...stepActivities(parts),
     ...leaseActivities(parts),
     ...inspectActivities(parts),

@@ -1,9 +1,10 @@
 // Reading the cloud: for the operations that only read, and for a plan, which is hashed here.
 import { createHash } from 'node:crypto';
+import { Context } from '@temporalio/activity';
 import type { Clouds } from '../clients/ec2.ts';
 import type { Postgres, Queries } from '../clients/postgres.ts';
 import { reaching } from '../clients/postgres.ts';
-import type { PlanInput, ReadAnswer } from '../domain/activity.ts';
+import type { PlanInput, ReadInput, RecordInput } from '../domain/activity.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Instance, InstanceQuery } from '../domain/instance.ts';
 import { isInstanceId, targetOf } from '../domain/instance.ts';
@@ -11,6 +12,7 @@ import { isEnded, jobIdOf, LAUNCHED } from '../domain/job.ts';
 import type { Plan, PlanDraft } from '../domain/plan.ts';
 import { leaseModeOf, planText, throughProfile } from '../domain/plan.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { JsonObject } from '../domain/task.ts';
 import type { PlanContext } from '../operations/operation.ts';
 import { operationOf } from '../operations/index.ts';
 import type { MemberRow } from '../store/members.ts';
@@ -20,9 +22,17 @@ import type { TaskRow } from '../store/tasks.ts';
 import { findTask } from '../store/tasks.ts';
 import { attempt } from './attempt.ts';
 import { instanceOfMember } from './member-access.ts';
+import type { RecordActivities, RecordAnswer } from './record.ts';
+
+export interface ReadAnswer {
+  readonly result: JsonObject;
+  readonly attempts: number;
+  /** What came of recording it; absent when it could not be recorded, or was not to be. */
+  readonly recorded?: RecordAnswer;
+}
 
 export interface ObserveActivities {
-  read(input: PlanInput): Promise<ReadAnswer>;
+  read(input: ReadInput): Promise<ReadAnswer>;
   /** Makes the plan of a change; throws why there is none. */
   makePlan(input: PlanInput): Promise<Plan>;
 }
@@ -31,6 +41,7 @@ interface ObserveParts {
   readonly clouds: Clouds;
   readonly postgres: Postgres;
   readonly policy: Policy;
+  readonly record: RecordActivities['record'];
 }
 
 /** The activities that only look. */
@@ -40,7 +51,8 @@ export function observeActivities(parts: ObserveParts): ObserveActivities {
       attempt(input, async (attempts, signal) => {
         const prepared = operationOf(input.operation).prepare(input.params);
         if (prepared.effect !== 'read') throw new Failure('PlanRefused', { why: `${input.operation} is not a read` });
-        return { result: prepared.answer(await parts.clouds.home.find(prepared.reads, { signal })), attempts };
+        const result = prepared.answer(await parts.clouds.home.find(prepared.reads, { signal }));
+        return input.closes ? closing(parts, input, input.closes, { result, attempts }) : { result, attempts };
       }),
     makePlan: (input) =>
       attempt(input, async (_, signal) => {
@@ -54,6 +66,22 @@ export function observeActivities(parts: ObserveParts): ObserveActivities {
         return hashed(parts, await withGuards(parts, input, throughProfile(prepared.plan(seen, context), profile)));
       }),
   };
+}
+
+/** Records the answer in the same go, which spares the workflow a turn; what cannot be recorded here it records itself. */
+async function closing(
+  { postgres, record }: ObserveParts,
+  { tenant }: ReadInput,
+  closes: RecordInput,
+  { result, attempts }: ReadAnswer,
+): Promise<ReadAnswer> {
+  const wish = closes.wish && { ...closes.wish, result, attempts };
+  const recorded = await record({ ...closes, wish }).catch(() => undefined);
+  if (!recorded) return { result, attempts };
+  // An attempt that was lost may have recorded its own answer, which then is the answer.
+  const repeated = Context.current().info.attempt > 1 && recorded.event?.to === 'COMPLETED';
+  const kept = repeated ? await reaching(findTask(postgres.db, tenant, closes.taskId)) : undefined;
+  return { result: kept?.row.result ?? result, attempts, recorded };
 }
 
 interface Seen {

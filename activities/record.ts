@@ -13,9 +13,11 @@ import { operationOf } from '../operations/index.ts';
 import type { Recorded } from '../store/record.ts';
 import { recordEvent } from '../store/record.ts';
 
+export type RecordAnswer = Recorded & { readonly withoutSearchAttributes?: boolean };
+
 export interface RecordActivities {
   /** Records an event, or finds the one that was recorded first; see `recordEvent` for what it promises. */
-  record(input: RecordInput): Promise<Recorded & { readonly withoutSearchAttributes?: boolean }>;
+  record(input: RecordInput): Promise<RecordAnswer>;
 }
 
 interface RecordParts {

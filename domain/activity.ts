@@ -33,7 +33,10 @@ export type PlanInput = RetryTerms & {
   readonly onBehalfOf?: string;
 };
 
-export type ReadAnswer = { readonly result: JsonObject; readonly attempts: number };
+export type ReadInput = PlanInput & {
+  /** The event to record with the answer; a workflow that does not say it records it by itself. */
+  readonly closes?: RecordInput;
+};
 
 export type StepInput = RetryTerms & {
   readonly taskId: string;

@@ -1,9 +1,9 @@
 // The compare-and-set of a transition: one transaction makes the event, the row it changes and the leases it moves.
-import { and, eq, getTableColumns, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, isNull, sql } from 'drizzle-orm';
 import type { Postgres, Queries } from '../clients/postgres.ts';
-import type { EventDetail, EventWish, TaskEvent } from '../domain/event.ts';
+import type { EventWish, TaskEvent } from '../domain/event.ts';
 import { Failure } from '../domain/failures.ts';
-import { isLegal, isTerminal, workflowIdOf } from '../domain/task.ts';
+import { isTerminal, workflowIdOf } from '../domain/task.ts';
 import type { Terms } from '../domain/task.ts';
 import { allStorable } from '../domain/text.ts';
 import { clock } from './clock.ts';
@@ -13,6 +13,7 @@ import { releaseLeases, takeLeases } from './leases.ts';
 import { tasks } from './schema.ts';
 import type { NewTask, TaskRow } from './tasks.ts';
 import { registerTask } from './tasks.ts';
+import { wordsOf, writeEvent } from './write-event.ts';
 
 export interface Recording {
   readonly task: NewTask;
@@ -51,6 +52,7 @@ export async function recordEvent(postgres: Postgres, asked: Recording): Promise
   // Refused for a character that a machine printed, it would be tried for ever.
   const recording = { ...asked, wish: allStorable(asked.wish) };
   return (
+    (await recordUnseen(postgres.db, recording)) ??
     (await recordAtOnce(postgres.db, recording)) ??
     postgres.transaction(async (db) => {
       const { task, seq } = recording;
@@ -61,6 +63,27 @@ export async function recordEvent(postgres: Postgres, asked: Recording): Promise
       return recorded;
     })
   );
+}
+
+/**
+ * The two events of a safe read that goes well, in a statement each: what the row must be like is known, so nobody has
+ * to look at it first. Undefined when the row is anything else.
+ */
+async function recordUnseen(db: Queries, { task, terms, runId, seq, wish }: Recording): Promise<Recorded | undefined> {
+  const completes = seq === 2 && wish?.to === 'COMPLETED';
+  if (!wish || terms.effect !== 'read' || terms.risk !== 'safe' || !(seq === 1 || completes)) return undefined;
+  const { tenant = 'default' } = task.input;
+  const where = and(
+    eq(tasks.tenant, tenant),
+    isNull(tasks.stopRequestedAt),
+    eq(tasks.lastSeq, seq - 1),
+    seq === 1 ? isNull(tasks.firstRunId) : eq(tasks.firstRunId, runId),
+    seq === 1 ? isNull(tasks.terms) : eq(tasks.terms, terms),
+    eq(tasks.status, seq === 1 ? 'PENDING' : 'RUNNING'),
+  );
+  const row = { tenant, status: 'RUNNING' as const, stopRequestedBy: null };
+  const event = await writeEvent(db, wordsOf({ task, seq, wish, terms, row }), { wish, terms, runId, where });
+  return event && { event, terms, now: event.at };
 }
 
 /**
@@ -93,7 +116,7 @@ interface Found {
 /** Undefined when the row was not locked and has changed since it was read. */
 async function recordOn(db: Queries, recording: Recording, found: Found): Promise<Recorded | undefined> {
   const { task, runId, seq, wish } = recording;
-  const { row, now } = found;
+  const { row, now, version } = found;
   if (row.firstRunId !== null && row.firstRunId !== runId) throw new Failure('TaskIdReused', { id: task.id });
 
   const terms = row.terms ?? recording.terms;
@@ -107,8 +130,11 @@ async function recordOn(db: Queries, recording: Recording, found: Found): Promis
 
   const refused = await takeLeases(db, wish.leases ?? [], { holder: workflowIdOf(task.id), runId, now });
   if (refused !== undefined && wish.whenBusy !== 'wait') return { ...base, event: null, waitsFor: refused };
-  const event = eventOf(recording, row, terms, now, refused);
-  if (!(await write(db, event, found, { runId, terms, wish }))) return undefined;
+  const words = wordsOf({ task, seq, wish, terms, row, now, ...(refused !== undefined && { waitsFor: refused }) });
+  const asFound = version === undefined ? undefined : sql`${tasks}.xmin = ${version}::xid`;
+  const where = and(eq(tasks.lastSeq, row.lastSeq), asFound);
+  const event = await writeEvent(db, words, { wish, terms, runId, where, now });
+  if (!event) return undefined;
   // A read never takes any.
   if (isTerminal(event.to) && terms.effect !== 'read') {
     await releaseLeases(db, workflowIdOf(task.id));
@@ -142,86 +168,4 @@ function isDue(wish: EventWish, row: TaskRow, now: Date): boolean {
     return row.status === 'AWAITING_CONFIRMATION' ? row.approveBy === null || now > row.approveBy : !row.acknowledged;
   }
   return true;
-}
-
-function eventOf(
-  { task, seq, wish }: Recording,
-  row: TaskRow,
-  terms: Terms,
-  now: Date,
-  waitsFor: string | undefined,
-): TaskEvent {
-  if (!wish) throw new Error('an event needs a wish');
-  // A read that nobody has to decide on is running from its first event on.
-  const read = seq === 1 && terms.effect === 'read' && terms.risk === 'safe';
-  const to = read ? 'RUNNING' : wish.to;
-  const from = seq === 1 ? null : row.status;
-  if (from !== null && !isLegal(from, to)) throw new Error(`task ${task.id}: ${from} cannot become ${to}`);
-  const approveBy =
-    to === 'AWAITING_CONFIRMATION' ? new Date(now.getTime() + terms.confirmMs).toISOString() : undefined;
-  const detail: EventDetail = {
-    says: wish.says,
-    ...(wish.plan && { plan: wish.plan }),
-    ...(wish.decision && { decision: wish.decision }),
-    ...(wish.outcomes && { outcomes: wish.outcomes }),
-    ...(wish.result && terms.effect !== 'read' && { result: wish.result }),
-    ...(wish.error !== undefined && { error: wish.error }),
-    ...(approveBy !== undefined && { approveBy }),
-    ...(waitsFor !== undefined && { waitsFor }),
-  };
-  return {
-    taskId: task.id,
-    tenant: row.tenant,
-    seq,
-    at: now.toISOString(),
-    by: wish.by ?? (wish.reason === 'cancelled' ? (row.stopRequestedBy ?? 'temporal') : 'fermata'),
-    from,
-    to,
-    phase: read ? 'reading' : waitsFor === undefined ? wish.phase : 'waiting_for_lease',
-    reason: wish.reason ?? null,
-    detail,
-  };
-}
-
-/** Writes event and row in one statement, or neither when the row is no longer the one that was found: then false. */
-async function write(
-  db: Queries,
-  event: TaskEvent,
-  { row, now, version }: Found,
-  { runId, terms, wish }: { runId: string; terms: Terms; wish: EventWish },
-): Promise<boolean> {
-  const { taskId, tenant, seq, by, from, to, phase, reason, detail } = event;
-  const { plan, decision, outcomes, error, approveBy } = detail;
-  const attempts = outcomes ? Math.max(0, ...outcomes.map((outcome) => outcome.attempts)) : wish.attempts;
-  const changed = db
-    .update(tasks)
-    .set({
-      status: to,
-      phase,
-      reason,
-      lastSeq: seq,
-      updatedAt: now,
-      ...(seq === 1 && { firstRunId: runId, terms, risk: terms.risk, effect: terms.effect }),
-      ...(plan && { plan, planDigest: plan.digest }),
-      ...(decision && { decidedBy: decision.by, approved: decision.approve }),
-      ...(attempts !== undefined && { attempts }),
-      ...(wish.result && { result: wish.result }),
-      ...(error !== undefined && { error }),
-      ...(approveBy !== undefined && { approveBy: new Date(approveBy) }),
-    })
-    .where(
-      and(
-        eq(tasks.id, taskId),
-        eq(tasks.lastSeq, row.lastSeq),
-        version === undefined ? undefined : sql`${tasks}.xmin = ${version}::xid`,
-      ),
-    )
-    .returning({ id: tasks.id });
-  const { rowCount } = await db.execute(sql`
-    with changed as ${changed}
-    insert into events (tenant, task_id, seq, at, by, from_status, to_status, phase, reason, detail)
-    select ${tenant}, id, ${seq}::int, ${now.toISOString()}::timestamptz, ${by}, ${from}, ${to}, ${phase}, ${reason},
-           ${JSON.stringify(detail)}::jsonb
-    from changed`);
-  return rowCount === 1;
 }

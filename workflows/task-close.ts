@@ -10,7 +10,7 @@ import {
 import type { EventWish } from '../domain/event.ts';
 import type { FailureType } from '../domain/failures.ts';
 import { capped, failureRow, isFailureType } from '../domain/failures.ts';
-import type { TaskReason } from '../domain/task.ts';
+import type { JsonObject, TaskReason } from '../domain/task.ts';
 import { canUndo, undo } from './task-execute.ts';
 import type { Task } from './task-state.ts';
 import { refused } from './task-state.ts';
@@ -24,9 +24,10 @@ interface Ending {
 
 /**
  * Ends a task that did not complete: undoes by its terms, records the last event, waits for handlers, and throws so
- * that Temporal's own status says the same. Runs in a non-cancellable scope.
+ * that Temporal's own status says the same; returns only when it turns out to have completed. Runs in a
+ * non-cancellable scope.
  */
-export async function close(task: Task, error: unknown): Promise<never> {
+export async function close(task: Task, error: unknown): Promise<JsonObject> {
   if (!isExpected(error)) throw error;
   task.ending = true;
   if (!task.event) throw error instanceof ActivityFailure && error.cause ? error.cause : error;
@@ -43,6 +44,8 @@ export async function close(task: Task, error: unknown): Promise<never> {
     }
   }
   await condition(allHandlersFinished);
+  // An attempt of a read that was lost had recorded its answer before: everybody was told so.
+  if (task.event.to === 'COMPLETED') return task.event.detail.result ?? {};
   if (ending.to === 'TERMINATED') throw await cancellation(task, ending);
   throw ApplicationFailure.create({ type: ending.type, message: ending.error, nonRetryable: true });
 }

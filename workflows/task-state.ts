@@ -11,7 +11,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import type { ReadyAnswer } from '../domain/activity.ts';
+import type { RecordAnswer } from '../activities/record.ts';
+import type { ReadyAnswer, RecordInput } from '../domain/activity.ts';
 import type { Decision, DecisionAnswer } from '../domain/decision.ts';
 import { refusalOf } from '../domain/decision.ts';
 import type { EventWish, TaskEvent } from '../domain/event.ts';
@@ -33,8 +34,6 @@ export function refused(type: FailureType, details: FailureDetails): Application
     details: [details],
   });
 }
-
-type RecordAnswer = Awaited<ReturnType<Activities['record']>>;
 
 export class Task {
   readonly input: TaskInput;
@@ -108,21 +107,29 @@ export class Task {
    * when somebody asked the task to stop, so that nothing else can be recorded.
    */
   async record(wish: EventWish | null): Promise<TaskEvent | null> {
-    const seq = (this.event?.seq ?? 0) + 1;
-    this.answer = await CancellationScope.nonCancellable(() =>
-      this.work.record({
-        taskId: this.id,
-        runId: workflowInfo().firstExecutionRunId,
-        input: this.input,
-        seq,
-        wish:
-          wish && this.ignored.length > 0
-            ? { ...wish, says: `${wish.says} (${this.ignored.splice(0).join('; ')})` }
-            : wish,
-        ...(this.plan && { facts: this.plan.facts }),
-      }),
-    );
-    const { event, stop } = this.answer;
+    const input = this.recording(wish);
+    return this.goOn(await CancellationScope.nonCancellable(() => this.work.record(input)), wish);
+  }
+
+  /** All that is needed to record the next event, by whom it may be. */
+  recording(wish: EventWish | null): RecordInput {
+    return {
+      taskId: this.id,
+      runId: workflowInfo().firstExecutionRunId,
+      input: this.input,
+      seq: (this.event?.seq ?? 0) + 1,
+      wish:
+        wish && this.ignored.length > 0
+          ? { ...wish, says: `${wish.says} (${this.ignored.splice(0).join('; ')})` }
+          : wish,
+      ...(this.plan && { facts: this.plan.facts }),
+    };
+  }
+
+  /** Goes on from what was recorded; see {@link record}. */
+  goOn(answer: RecordAnswer, wish: EventWish | null): TaskEvent | null {
+    this.answer = answer;
+    const { event, stop } = answer;
     if (!event && wish && stop && !this.ending) throw refused('TaskTerminated', { id: this.id, by: stop.by });
     if (event) {
       this.event = event;

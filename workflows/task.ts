@@ -2,7 +2,7 @@
 import { CancellationScope, condition, proxyActivities, setHandler } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { isStale, parseConfirmSignal } from '../domain/decision.ts';
-import type { EventWish } from '../domain/event.ts';
+import type { EventWish, TaskEvent } from '../domain/event.ts';
 import { failureText } from '../domain/failures.ts';
 import type { Plan } from '../domain/plan.ts';
 import { leasesOf } from '../domain/plan.ts';
@@ -56,9 +56,18 @@ async function read(task: Task): Promise<JsonObject> {
   const { deadlineMs, maxRetries, retryDelayMs } = task.terms;
   const { operation, params, tenant = 'default' } = task.input;
   const work = proxyActivities<Activities>(reading(deadlineMs));
-  const { result, attempts } = await work.read({ operation, params, tenant, maxRetries, retryDelayMs });
+  const closes = task.recording(DONE);
+  const { result, attempts, recorded } = await work.read({
+    operation,
+    params,
+    tenant,
+    maxRetries,
+    retryDelayMs,
+    closes,
+  });
   task.attempts = attempts;
-  await complete(task, { result });
+  if (recorded) completed(task, task.goOn(recorded, DONE));
+  else await complete(task, { result });
   return result;
 }
 
@@ -143,15 +152,14 @@ function refusedBy(task: Task) {
   return refused('ConfirmationRejected', { id: task.id, by: decision.by, comment });
 }
 
+const DONE = { to: 'COMPLETED', phase: 'closed', says: 'Done.' } as const;
+
 /** Records the end of a task that did all it was to do, unless somebody asked it to stop before that was recorded. */
-async function complete(task: Task, wish: Pick<EventWish, 'result' | 'outcomes'>) {
-  const event = await task.record({
-    to: 'COMPLETED',
-    phase: 'closed',
-    says: 'Done.',
-    attempts: task.attempts,
-    ...wish,
-  });
+async function complete(task: Task, wish: Pick<EventWish, 'result' | 'outcomes'>): Promise<TaskEvent> {
+  return completed(task, await task.record({ ...DONE, attempts: task.attempts, ...wish }));
+}
+
+function completed(task: Task, event: TaskEvent | null): TaskEvent {
   if (!event) throw refused('TaskTerminated', { id: task.id, by: task.answer?.stop?.by ?? 'temporal' });
   if (event.to !== 'COMPLETED') throw refused('TaskLost', { id: task.id, state: 'closed' });
   return event;

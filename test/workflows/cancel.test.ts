@@ -77,3 +77,24 @@ test('during a retry wait: at once', async () => {
   await system.cloud.clearFaults();
   expect(await system.cloud.stateOf('vm-staging-01')).toBe('running');
 });
+
+test('a read is not cancelled any more when a lost attempt of it had recorded its answer', async () => {
+  await system.cloud.fault({ action: 'DescribeInstances', kind: 'throttle', times: -1 });
+  const id = await system.api.submit('describe_instance', { instance_id: 'vm-prod-01' });
+  await system.api.reach(id, 'RUNNING');
+  await system.db.query(
+    `insert into events (tenant, task_id, seq, at, by, from_status, to_status, phase, reason, detail)
+     values ('default', $1, 2, now(), 'fermata', 'RUNNING', 'COMPLETED', 'closed', null, '{"says": "Done."}')`,
+    [id],
+  );
+  await system.db.query(
+    "update tasks set status = 'COMPLETED', phase = 'closed', last_seq = 2, result = '{\"id\": 7}' where id = $1",
+    [id],
+  );
+  const handle = system.temporal.workflow.getHandle(`task-${id}`);
+  await handle.cancel();
+  await handle.result();
+  await system.cloud.clearFaults();
+  expect((await handle.describe()).status.name).toBe('COMPLETED');
+  expect(await system.api.get(id)).toMatchObject({ status: 'COMPLETED', result: { id: 7 } });
+});
