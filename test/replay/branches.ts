@@ -38,8 +38,27 @@ async function onMachine(system: System, name: string): Promise<string> {
   return instanceId;
 }
 
+/** Nobody can write to the row while the answer is there to be recorded, until it is for the workflow to record it. */
+async function readRecordedLater(system: System): Promise<string> {
+  await system.cloud.fault({ action: 'DescribeInstances', kind: 'throttle', times: 2 });
+  const id = await system.api.submit('list_instances', {});
+  await system.api.reach(id, 'RUNNING');
+  const client = await system.db.connect();
+  try {
+    await client.query('begin');
+    await client.query('select 1 from tasks where id = $1 for update', [id]);
+    const handle = system.temporal.workflow.getHandle(workflowIdOf(id));
+    await until('the activity gave up recording', async () => !(await handle.describe()).raw.pendingActivities?.length);
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
+  return ended(system, id);
+}
+
 export const BRANCHES: readonly Branch[] = [
   { name: 'read', run: async (s) => ended(s, await s.api.submit('list_instances', {})) },
+  { name: 'read-recorded-later', run: readRecordedLater },
   {
     name: 'read-not-found',
     run: async (s) => ended(s, await s.api.submit('describe_instance', { instance_id: 'nobody' })),
