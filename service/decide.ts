@@ -119,10 +119,10 @@ async function explain(
   const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
   const refused = cause instanceof ApplicationFailure ? cause.type : undefined;
   if (!(cause || isAboutTheCall(error))) throw error;
-  // An update that a dying server took along may have been recorded: then the workflow does not know it yet.
-  if (!cause) service.waker.wake(id);
   const row = await reaching(findTaskSettled(service.postgres.db, tenant, id));
   if (!row) throw new Failure('NotAwaitingConfirmation', { id });
+  // A dying server takes the update along, but not what was recorded, or still will be while the decision is valid.
+  if (!cause) service.waker.wake(id, row.decidedBy === null ? VALID_MS + ANSWER_MS : ANSWER_MS);
   if (row.decidedBy !== null) {
     check(row, decision);
     if (!row.approved || (await reaching(acknowledgeDecision(service.postgres.db, id)))) return;

@@ -5,25 +5,33 @@ import { workflowIdOf } from '../domain/task.ts';
 import { wakeSignal } from '../workflows/messages.ts';
 
 export interface Waker {
-  /** Wakes the workflow of a task as soon as Temporal answers; returns at once and never throws. */
-  wake(taskId: string): void;
+  /** Wakes the workflow of a task, in `delayMs` at the earliest and then once Temporal answers; never throws. */
+  wake(taskId: string, delayMs?: number): void;
   close(): void;
 }
 
 const TRY_EVERY_MS = 500;
-/** By then `reconcile` has come by; until then nobody makes a workflow's history longer by asking again. */
+/** By then `reconcile` has come by; until then a workflow that was woken is woken again only for something new. */
 const REMEMBERED_MS = 60_000;
 const MOST = 10_000;
 
+interface Asked {
+  readonly notBefore: number;
+  readonly forgetAt: number;
+  readonly heard: boolean;
+}
+
 /** Of a process that ends nothing is kept: `reconcile` wakes what is left. */
 export function openWaker({ client, reach }: Pick<Temporal, 'client' | 'reach'>): Waker {
-  const asked = new Map<string, { readonly forgetAt: number; heard: boolean }>();
+  const asked = new Map<string, Asked>();
   let timer: NodeJS.Timeout | undefined;
 
   const tryAll = async () => {
     for (const [id, entry] of asked) {
-      if (Date.now() > entry.forgetAt) asked.delete(id);
-      else if (!entry.heard) entry.heard = await signal(id);
+      const now = Date.now();
+      if (now > entry.forgetAt) asked.delete(id);
+      else if (!entry.heard && now >= entry.notBefore && (await signal(id)) && asked.get(id) === entry)
+        asked.set(id, { ...entry, heard: true });
     }
     timer = asked.size > 0 ? setTimeout(() => void tryAll(), TRY_EVERY_MS).unref() : undefined;
   };
@@ -35,9 +43,11 @@ export function openWaker({ client, reach }: Pick<Temporal, 'client' | 'reach'>)
     );
 
   return {
-    wake: (taskId) => {
-      if (asked.has(taskId) || asked.size >= MOST) return;
-      asked.set(taskId, { forgetAt: Date.now() + REMEMBERED_MS, heard: false });
+    wake: (taskId, delayMs = 0) => {
+      const known = asked.get(taskId);
+      if (known ? delayMs === 0 : asked.size >= MOST) return;
+      const now = Date.now();
+      asked.set(taskId, { notBefore: now + delayMs, forgetAt: now + REMEMBERED_MS, heard: false });
       timer ??= setTimeout(() => void tryAll(), 0).unref();
     },
     close: () => {
