@@ -74,7 +74,11 @@ export async function chaos({ victim, kills, tasks, random }: ChaosOptions): Pro
       completed: count('COMPLETED'),
       failed,
       kills,
-      lost: [...accepted].filter((id) => !TERMINAL.some((end) => statuses.get(id)?.startsWith(end))),
+      lost: await Promise.all(
+        [...accepted]
+          .filter((id) => !TERMINAL.some((end) => statuses.get(id)?.startsWith(end)))
+          .map(async (id) => `${id}, ${statuses.get(id) ?? 'unknown'}: ${await whatPends(system, id)}`),
+      ),
       doubled: doubledEffects(system),
       disagreeing: await disagreements(system),
       auditFlaws: await auditFlaws(system),
@@ -136,6 +140,13 @@ async function kill(part: { kill9(): Promise<void>; start(): Promise<void> }, ki
     await pause(random.between(0, 1_500));
     await part.start();
   }
+}
+
+/** What Temporal waits for in the workflow of a task: the first thing to know of one that does not end. */
+async function whatPends({ temporal }: System, id: string): Promise<string> {
+  const { raw, status, historyLength } = await temporal.workflow.getHandle(`task-${id}`).describe();
+  const { pendingActivities, pendingWorkflowTask } = raw;
+  return JSON.stringify({ status: status.name, historyLength, pendingActivities, pendingWorkflowTask });
 }
 
 async function settle({ api }: System, accepted: ReadonlySet<string>): Promise<Map<string, string>> {
