@@ -9,8 +9,10 @@ import { leaseModeOf } from '../domain/plan.ts';
 import { workflowIdOf } from '../domain/task.ts';
 import type { StepMark } from '../store/steps.ts';
 import { raiseLease } from '../store/leases.ts';
+import { membersOnTargets } from '../store/members.ts';
 import { claimStep, findMark, markAnswered, unmark } from '../store/steps.ts';
 import { attempt, isShuttingDown } from './attempt.ts';
+import { lookAt } from './member-access.ts';
 import type { Look, StepRunner } from './steps/runner.ts';
 import { runnerOf } from './steps/runners.ts';
 import type { JobParts } from './job-machine.ts';
@@ -18,6 +20,9 @@ import type { JobParts } from './job-machine.ts';
 /** Looks come quickly at first and then rarely, because EC2 counts calls. */
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 5_000;
+/** Calls that change whether a machine runs. */
+const SWITCHES: readonly Step['call'][] = ['start_instance', 'stop_instance', 'terminate_instance'];
+const LOOK_MS = 5_000;
 const nextPause = (ms: number) => Math.min(ms * 1.6, LONGEST_PAUSE_MS);
 
 interface Progress {
@@ -56,6 +61,8 @@ export function stepActivities(parts: JobParts): StepActivities {
           const { taskId, step } = input;
           progress.mark = await reaching(findMark(db, taskId, step.id));
           const note = await perform(input, runnerOf(parts, taskId, step), postgres, progress, signal);
+          // Who has just stopped a machine is not to be told for a minute that it runs; the sweep looks in any case.
+          await showOnMembers(parts, step).catch(() => undefined);
           return outcomeOf(step, progress, attempts, note);
         },
         () => outcomeOf(input.step, progress, attempts, undefined),
@@ -70,6 +77,14 @@ export function stepActivities(parts: JobParts): StepActivities {
       return outcomeOf(step, progress, 1, 'its worker was lost; this is what the cloud shows');
     },
   };
+}
+
+/** Has the members on a machine show, and cost, what has become of it. */
+async function showOnMembers(parts: JobParts, { call, target }: Step): Promise<void> {
+  if (!SWITCHES.includes(call)) return;
+  for (const row of await membersOnTargets(parts.postgres.db, [target])) {
+    await lookAt(parts, row, AbortSignal.timeout(LOOK_MS));
+  }
 }
 
 function outcomeOf(step: Step, { mark, look }: Progress, attempts: number, note: string | undefined): StepOutcome {
