@@ -66,8 +66,9 @@ async function read(task: Task): Promise<JsonObject> {
     closes,
   });
   task.attempts = attempts;
-  if (recorded) completed(task, task.goOn(recorded, DONE));
-  else await complete(task, { result });
+  // The words may tell of signals that were ignored before.
+  const wish = { ...DONE, ...closes.wish, attempts, result };
+  completed(task, recorded ? task.goOn(recorded, wish) : await task.record(wish));
   return result;
 }
 
