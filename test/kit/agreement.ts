@@ -6,6 +6,19 @@ import { until } from './until.ts';
 
 const SAME: Readonly<Record<string, string>> = { COMPLETED: 'COMPLETED', FAILED: 'FAILED', TERMINATED: 'CANCELLED' };
 
+/**
+ * A row may end before its workflow, whose last task a kill can take along: Temporal gives it out again after 10 s. A
+ * lost activity needs its heartbeat's 10 s and a pause besides.
+ */
+const CLOSES_WITHIN_MS = 30_000;
+
+/** What Temporal waits for in the workflow of a task: the first thing to know of one that does not end. */
+export async function whatPends({ temporal }: System, id: string): Promise<string> {
+  const { raw, status, historyLength } = await temporal.workflow.getHandle(`task-${id}`).describe();
+  const { pendingActivities, pendingWorkflowTask } = raw;
+  return JSON.stringify({ status: status.name, historyLength, pendingActivities, pendingWorkflowTask });
+}
+
 /** Tasks of which row and workflow do not say the same, with both; asked again until the workflows have closed. */
 export async function disagreements(system: System): Promise<string[]> {
   const { rows } = await system.db.query<{ id: string; status: string }>(
@@ -26,8 +39,10 @@ export async function disagreements(system: System): Promise<string[]> {
         last.name = (await handle.describe()).status.name;
         return last.name === wanted;
       },
-      5_000,
-    ).catch(() => found.push(`${id}: row ${status}, workflow ${last.name}`));
+      CLOSES_WITHIN_MS,
+    ).catch(async () => {
+      found.push(`${id}: row ${status}, workflow ${last.name}: ${await whatPends(system, id)}`);
+    });
   }
   return found;
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { auditFlaws, disagreements, doubledEffects } from './agreement.ts';
+import { auditFlaws, disagreements, doubledEffects, whatPends } from './agreement.ts';
 import type { Random } from './random.ts';
 import { startPostgres, startTemporal } from './servers.ts';
 import type { System } from './system.ts';
@@ -140,13 +140,6 @@ async function kill(part: { kill9(): Promise<void>; start(): Promise<void> }, ki
     await pause(random.between(0, 1_500));
     await part.start();
   }
-}
-
-/** What Temporal waits for in the workflow of a task: the first thing to know of one that does not end. */
-async function whatPends({ temporal }: System, id: string): Promise<string> {
-  const { raw, status, historyLength } = await temporal.workflow.getHandle(`task-${id}`).describe();
-  const { pendingActivities, pendingWorkflowTask } = raw;
-  return JSON.stringify({ status: status.name, historyLength, pendingActivities, pendingWorkflowTask });
 }
 
 async function settle({ api }: System, accepted: ReadonlySet<string>): Promise<Map<string, string>> {
