@@ -24,7 +24,8 @@ import type { MemberRow } from '../store/members.ts';
 import type { Place } from '../store/sightings.ts';
 import { placesOfMembers, terminatedMembers } from '../store/sightings.ts';
 import type { SightingParts } from './sightings.ts';
-import { findUnseen, placeKey } from './sightings.ts';
+import { placeKey } from './places.ts';
+import { findUnseen } from './sightings.ts';
 
 export type FindingReport = {
   /** How many of each are open. */

@@ -27,6 +27,7 @@ import {
   postpone,
 } from '../store/verdicts.ts';
 import { budgetStops } from './budgets.ts';
+import { lookAtDisks } from './disks.ts';
 import { heartbeating } from './heartbeating.ts';
 import { gpuPercentOf, probeMember } from './probe-member.ts';
 import type { RemoteParts } from './remote-parts.ts';
@@ -47,6 +48,8 @@ const MEMBERS_A_SWEEP = 5_000;
 const PROBES_AT_ONCE = 24;
 /** A sweep ends before the next one begins; the cloud has half of it to answer. */
 const SWEEP_MS = 40_000;
+/** Beside the probes, which must not wait for it. */
+const DISKS_MS = 10_000;
 const MINUTE_MS = 60_000;
 
 /** The activity of the cron workflow `sweepIdle`. */
@@ -83,12 +86,15 @@ async function sweep(parts: SweepParts): Promise<SweepReport> {
     ),
   );
   const judged: Judged[] = [];
-  await eachOf(awake, PROBES_AT_ONCE, async (row) => {
-    if (Date.now() > endAt || signal.aborted) return;
-    const one = await judgeOne(parts, row);
-    if (one) judged.push(one);
-    await reaching(postpone(db, [row.id], everyMs * 0.9));
-  });
+  const [disksCalls] = await Promise.all([
+    lookAtDisks(parts, AbortSignal.any([signal, AbortSignal.timeout(DISKS_MS)])).catch(toldOnly),
+    eachOf(awake, PROBES_AT_ONCE, async (row) => {
+      if (Date.now() > endAt || signal.aborted) return;
+      const one = await judgeOne(parts, row);
+      if (one) judged.push(one);
+      await reaching(postpone(db, [row.id], everyMs * 0.9));
+    }),
+  ]);
   // After the others, so that no member is stopped by two tasks.
   const overBudget = await budgetStops(parts, awake);
   await reaching(dropOldVerdicts(db, parts.policy.idle.keepVerdictsMs));
@@ -99,8 +105,15 @@ async function sweep(parts: SweepParts): Promise<SweepReport> {
     unreachable: judged.filter(({ unreachable }) => unreachable).length,
     warned: judged.filter(({ judgement }) => judgement.next === 'warn').length,
     calls,
+    disksCalls,
     stops: [...judged.flatMap(({ stop }) => (stop ? [stop] : [])), ...overBudget],
   };
+}
+
+/** What disks cost is only for people to read: no stop is lost for it. */
+function toldOnly(error: unknown): number {
+  Context.current().log.warn('The disks of members could not be looked at.', { error });
+  return 0;
 }
 
 interface Judged {

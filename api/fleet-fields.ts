@@ -28,6 +28,12 @@ const fleetMember = z
     uptime_text: z.string().nullable(),
     usd_per_hour: usd.meta({ description: 'What it costs now: 0 when it does not run, null when no price is known' }),
     session_usd: usd.meta({ description: 'Since it was last started' }),
+    disks_usd_per_month: usd.meta({
+      description:
+        'Of its disks, running or not; null before they were looked at, when no price is known, and when it is gone',
+    }),
+    disks_seen_at: isoTime.nullable(),
+    disks_seen_age_s: seconds,
     gpu_percent: z.number().nullable(),
     idle_since: isoTime.nullable(),
     stop_at: isoTime.nullable(),
@@ -51,6 +57,12 @@ export const fleetAnswer = z
         unpriced: z.int().meta({ description: 'Running machines whose price is not known; then the sums are null' }),
         usd_per_hour: usd,
         session_usd: usd,
+        disks_unknown: z.int().meta({
+          description: 'Machines whose disks were not looked at yet or have no known price; then the sum is null',
+        }),
+        disks_usd_per_month: usd,
+        disks_seen_at: isoTime.nullable().meta({ description: 'The oldest look that the sum rests on' }),
+        disks_seen_age_s: seconds,
       })
       .meta({ description: 'Of all members, whatever the page' }),
     budget: budget.nullable().meta({ description: 'Of all members together; null where config has none' }),
@@ -68,6 +80,20 @@ export const memberCostAnswer = z
     total_usd: usd,
     total_since: isoTime.nullable(),
     excludes: z.string(),
+    storage: z
+      .object({
+        disks: z.int(),
+        gib: z.number(),
+        usd_per_month: usd,
+        price_says: z.string(),
+        seen_at: isoTime,
+        seen_age_s: z.int(),
+      })
+      .nullable()
+      .meta({
+        description:
+          'What its disks cost, running or not; null before the first look, for which ec2:DescribeVolumes must be allowed, and when it is gone',
+      }),
     prices_as_of: z.iso.date(),
     prices_region: z.string().nullable(),
     price_says: z.string(),

@@ -1,6 +1,6 @@
 // The fleet, costs and findings in the form in which callers get them: money in USD, spans in seconds, and how old each figure is.
 import { spanText } from '../domain/span.ts';
-import type { MemberCost, TaskCost } from '../service/cost.ts';
+import type { MemberCost, MemberStorage, TaskCost } from '../service/cost.ts';
 import type { FindingRow } from '../service/findings.ts';
 import type { Fleet, FleetRow } from '../service/fleet.ts';
 
@@ -15,7 +15,7 @@ export function ageOf(at: Date | null, now: Date): number | null {
 }
 
 /** The cost of a member on its own. */
-export function costOf(cost: MemberCost) {
+export function costOf(cost: MemberCost, now: Date) {
   return {
     usd_per_hour: usd(cost.usdPerHour),
     session_s: Math.round(cost.sessionMs / 1000),
@@ -23,12 +23,27 @@ export function costOf(cost: MemberCost) {
     session_text: cost.sessionText,
     total_usd: usd(cost.totalUsd),
     total_since: iso(cost.totalSince),
-    excludes: 'Disks, which are billed until they are deleted, and data transfer.',
+    excludes:
+      'Disks, which are billed until they are deleted (storage has those that are attached, by the month), snapshots, and data transfer.',
+    storage: storageOf(cost.storage, now),
     prices_as_of: cost.pricesAsOf,
     prices_region: cost.pricesRegion,
     price_says: cost.priceSays,
     warnings: cost.warnings,
     budget: cost.budget,
+  };
+}
+
+function storageOf(storage: MemberStorage | null, now: Date) {
+  if (!storage) return null;
+  const { disks, gib, usdPerMonth, priceSays, seenAt } = storage;
+  return {
+    disks,
+    gib,
+    usd_per_month: usd(usdPerMonth),
+    price_says: priceSays,
+    seen_at: seenAt.toISOString(),
+    seen_age_s: ageOf(seenAt, now),
   };
 }
 
@@ -48,14 +63,18 @@ export function fleetOf({ now, totals, budget, rows }: Fleet) {
       unpriced: totals.unpriced,
       usd_per_hour: usd(totals.usdPerHour),
       session_usd: usd(totals.sessionUsd),
+      disks_unknown: totals.disksUnknown,
+      disks_usd_per_month: usd(totals.disksUsdPerMonth),
+      disks_seen_at: iso(totals.disksSeenAt),
+      disks_seen_age_s: ageOf(totals.disksSeenAt, at),
     },
     budget,
     members: rows.map((row) => rowOf(row, at)),
   };
 }
 
-function rowOf({ row, cost, leases, warnings }: FleetRow, now: Date) {
-  const { name, inCloud, state, launchedAt } = row;
+function rowOf({ row, cost, storage, leases, warnings }: FleetRow, now: Date) {
+  const { name, region, state, launchedAt } = row;
   const uptimeS = state === 'running' ? ageOf(launchedAt, now) : null;
   return {
     member_id: row.id,
@@ -65,8 +84,11 @@ function rowOf({ row, cost, leases, warnings }: FleetRow, now: Date) {
     uptime_s: uptimeS,
     uptime_text: uptimeS === null ? null : spanText(uptimeS * 1000),
     // Of a machine that is not in the cloud nobody knows what it costs.
-    usd_per_hour: inCloud ? usd(cost.usdPerHour) : null,
-    session_usd: inCloud ? usd(cost.sessionUsd) : null,
+    usd_per_hour: region !== null ? usd(cost.usdPerHour) : null,
+    session_usd: region !== null ? usd(cost.sessionUsd) : null,
+    disks_usd_per_month: usd(storage?.usdPerMonth ?? null),
+    disks_seen_at: iso(storage?.seenAt ?? null),
+    disks_seen_age_s: ageOf(storage?.seenAt ?? null, now),
     gpu_percent: row.gpuPercent,
     idle_since: iso(row.idleSince),
     stop_at: iso(row.stopAt),

@@ -41,7 +41,7 @@ export function detailOf({ row, leases, waiting, readyRuns, cost }: MemberDetail
     ...memberOf(row),
     observed_age_s: ageOf(row.observedAt, row.now),
     probed_age_s: ageOf(row.probedAt, row.now),
-    cost: cost && costOf(cost),
+    cost: cost && costOf(cost, row.now),
     leases: leases.map(({ holder, mode, takenAt }) => ({ holder, mode, since: iso(takenAt) })),
     waiting: waiting.map(({ id, operation, updatedAt }) => ({ task_id: id, operation, since: iso(updatedAt) })),
     ready_runs: readyRuns.map((run) => ({

@@ -4,6 +4,7 @@ import {
   DeleteTagsCommand,
   DescribeInstancesCommand,
   DescribeInstanceStatusCommand,
+  DescribeVolumesCommand,
   EC2Client,
   GetConsoleOutputCommand,
   RebootInstancesCommand,
@@ -11,11 +12,13 @@ import {
   StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
-import type { Filter, Instance as Ec2Instance } from '@aws-sdk/client-ec2';
+import type { Filter } from '@aws-sdk/client-ec2';
+import type { Disk } from '../domain/disks.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Checks, Instance, InstanceQuery } from '../domain/instance.ts';
-import { INSTANCE_STATES, isInstanceId } from '../domain/instance.ts';
+import { isInstanceId } from '../domain/instance.ts';
 import { failureOf, isNotFound } from './ec2-errors.ts';
+import { diskOf, instanceOf } from './ec2-shapes.ts';
 
 export interface CallOptions {
   /** Ends a read at once; a mutating call is never abandoned, it only has its timeout. */
@@ -28,6 +31,8 @@ export interface Ec2 {
   find(query: InstanceQuery, options?: CallOptions): Promise<Instance[]>;
   /** Those of these instances that there are, at most 200 ids in one call. */
   findAll(ids: readonly string[], options?: CallOptions): Promise<Instance[]>;
+  /** The disks attached to each of these instances, at most 200 ids in one call; none for one that there is not. */
+  disksOf(ids: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, readonly Disk[]>>;
   /** Running instances that carry one of Fermata's tags: `fermata:member`, or `managed-by` = `fermata`. */
   findTagged(options?: CallOptions): Promise<Instance[]>;
   /** Status checks of one instance. */
@@ -89,6 +94,7 @@ function openEc2(region: string, endpoint: string | undefined, profile: string |
     region,
     find: (query, options) => find(client, query, options),
     findAll: (ids, options) => findAll(client, ids, options),
+    disksOf: (ids, options) => disksOf(client, ids, options),
     findTagged: (options) => findTagged(client, options),
     checks: (instanceId, options) => checks(client, instanceId, options),
     start: (id) => mutate(client.send(new StartInstancesCommand({ InstanceIds: [id] }))),
@@ -181,23 +187,30 @@ async function describe(
   return instances;
 }
 
-function instanceOf(seen: Ec2Instance): Instance {
-  const tags = Object.fromEntries((seen.Tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
-  const state = INSTANCE_STATES.find((name) => name === seen.State?.Name);
-  if (!seen.InstanceId || !state) {
-    throw new Failure('CloudInvalid', { why: 'an instance without an id or a known state was described' });
+async function disksOf(
+  client: EC2Client,
+  ids: readonly string[],
+  { signal }: CallOptions = {},
+): Promise<ReadonlyMap<string, readonly Disk[]>> {
+  const disks = new Map<string, Disk[]>(ids.map((id) => [id, []]));
+  const Filters = [{ Name: 'attachment.instance-id', Values: [...ids] }];
+  let NextToken: string | undefined;
+  try {
+    do {
+      const page = { MaxResults: 1_000, ...(NextToken === undefined ? {} : { NextToken }) };
+      const command = new DescribeVolumesCommand({ Filters, ...page });
+      const answer = await client.send(command, signal ? { abortSignal: signal } : {});
+      for (const volume of answer.Volumes ?? []) {
+        const machines = new Set((volume.Attachments ?? []).flatMap(({ InstanceId }) => InstanceId ?? []));
+        const disk = diskOf(volume, machines.size);
+        for (const id of machines) disks.get(id)?.push(disk);
+      }
+      NextToken = answer.NextToken;
+    } while (NextToken);
+  } catch (error) {
+    throw failureOf(error, 'read');
   }
-  return {
-    id: seen.InstanceId,
-    name: tags.Name ?? null,
-    state,
-    type: seen.InstanceType ?? 'unknown',
-    zone: seen.Placement?.AvailabilityZone ?? 'unknown',
-    launchTime: seen.LaunchTime?.toISOString() ?? '',
-    publicIp: seen.PublicIpAddress ?? null,
-    privateIp: seen.PrivateIpAddress ?? null,
-    tags,
-  };
+  return disks;
 }
 
 async function consoleOutput(client: EC2Client, InstanceId: string, { signal }: CallOptions = {}): Promise<string> {

@@ -30,7 +30,11 @@ export function policyOf(config: Config): Policy {
       agentAuth: config.provision.agent_auth,
       vcsToken: vcsTokenOf(config.provision.vcs_token),
     },
-    prices: config.prices && { asOf: config.prices.as_of, usdPerHour: config.prices.usd_per_hour },
+    prices: config.prices && {
+      asOf: config.prices.as_of,
+      usdPerHour: config.prices.usd_per_hour,
+      usdPerGibMonth: config.prices.usd_per_gib_month,
+    },
     budgets: { member: budgetOf(config.budgets.member), tenant: budgetOf(config.budgets.tenant) },
     jobs: {
       keepSuccessMs: config.jobs.keep_success_hours * 60 * MINUTE_MS,

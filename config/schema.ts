@@ -145,9 +145,13 @@ export const configSchema = z.strictObject({
       keep_verdicts_hours: z.number().min(1).max(8_760).default(48),
     })
     .prefault({}),
-  /** Prices of this account, in place of the dated table in the package: types that are not named keep the table's. */
+  /** Prices of this account, in place of the dated tables in the package: types that are not named keep the table's. */
   prices: z
-    .strictObject({ as_of: z.iso.date(), usd_per_hour: z.record(z.string().regex(/^[a-z0-9-]+\.[a-z0-9-]+$/), usd) })
+    .strictObject({
+      as_of: z.iso.date(),
+      usd_per_hour: z.record(z.string().regex(/^[a-z0-9-]+\.[a-z0-9-]+$/), usd).default({}),
+      usd_per_gib_month: z.record(z.string().regex(/^[a-z0-9]+$/), usd).default({}),
+    })
     .optional(),
   /** Machine time of each member, and of all members of a tenant together. */
   budgets: z.strictObject({ member: budget.optional(), tenant: budget.optional() }).prefault({}),

@@ -101,7 +101,9 @@ export type SweepReport = {
   readonly probed: number;
   readonly unreachable: number;
   readonly warned: number;
+  /** To the cloud: for instances, and for their disks. */
   readonly calls: number;
+  readonly disksCalls: number;
   readonly stops: readonly DueStop[];
 };
 

@@ -128,7 +128,8 @@ function priced(ms: number, usdPerHour: number | null): number | null {
   return usdPerHour === null ? null : (usdPerHour * ms) / HOUR_MS;
 }
 
-function sum(parts: readonly (number | null)[]): number | null {
+/** The sum, or null where one of them is not known: half a sum misleads. */
+export function sum(parts: readonly (number | null)[]): number | null {
   return parts.reduce((total, part) => (total === null || part === null ? null : total + part), 0);
 }
 

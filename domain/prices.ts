@@ -2,7 +2,7 @@
 
 /** The day the prices below were published list prices of us-east-1. */
 export const PRICES_AS_OF = '2025-01-15';
-const PRICES_REGION = 'us-east-1';
+export const PRICES_REGION = 'us-east-1';
 
 export interface InstanceType {
   readonly usdPerHour: number;
@@ -95,6 +95,8 @@ export interface PriceOverride {
   readonly asOf: string;
   /** By instance type. */
   readonly usdPerHour: Readonly<Record<string, number>>;
+  /** By kind of disk. */
+  readonly usdPerGibMonth?: Readonly<Record<string, number>>;
 }
 
 export interface Price {
@@ -126,7 +128,7 @@ export function rateOf(
 }
 
 /** Where a price comes from, for people; prices differ by region, and by how much is not known here. */
-export function priceSource(price: Price | null, region: string): string {
+export function priceSource(price: Pick<Price, 'asOf' | 'region'> | null, region: string): string {
   if (price === null) return 'no price is known';
   if (price.region === null) return `price of ${price.asOf} from config`;
   const elsewhere = price.region === region ? '' : `; in ${region} it may differ`;

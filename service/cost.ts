@@ -14,6 +14,8 @@ import {
   usdOf,
   usdText,
 } from '../domain/cost.ts';
+import type { Storage } from '../domain/disks.ts';
+import { storageOf } from '../domain/disks.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { PriceOverride } from '../domain/prices.ts';
@@ -67,6 +69,19 @@ export function warningsOn(
   return costWarnings(cost, { type: instanceType ?? 'this machine', lastUseAt: seen.at(-1) ?? null, now });
 }
 
+export interface MemberStorage extends Storage {
+  readonly seenAt: Date;
+}
+
+/** What the disks of a member cost, as they were last seen. */
+export function storageOn(
+  { disks, disksSeenAt }: Pick<MemberRow, 'disks' | 'disksSeenAt'>,
+  region: string | null,
+  prices: PriceOverride | undefined,
+): MemberStorage | null {
+  return disks && disksSeenAt && { ...storageOf(disks, region ?? '', prices), seenAt: disksSeenAt };
+}
+
 export interface MemberCost extends Pick<Cost, 'usdPerHour' | 'sessionMs' | 'sessionUsd'> {
   readonly sessionText: string;
   /** Of all machine time since the ledger has it. */
@@ -76,6 +91,8 @@ export interface MemberCost extends Pick<Cost, 'usdPerHour' | 'sessionMs' | 'ses
   /** Null for a price that config gives, and for one that nobody knows. */
   readonly pricesRegion: string | null;
   readonly priceSays: string;
+  /** Of its disks, which cost whether it runs or not; null before anybody looked at them. */
+  readonly storage: MemberStorage | null;
   readonly warnings: readonly CostWarning[];
   readonly budget: BudgetState | null;
 }
@@ -98,23 +115,29 @@ export async function memberCost(
   const cost = sessionCost(session, now, prices);
   const { usdPerHour, sessionMs, sessionUsd } = cost;
   const price = row.instanceType === null ? null : priceOf(row.instanceType, prices);
+  const region = row.settings.cloud?.region ?? '';
+  const storage = storageOn(row, region, prices);
   return {
     usdPerHour,
     sessionMs,
     sessionUsd,
-    sessionText: sessionText(cost),
+    sessionText: sessionText(cost, storage),
     totalUsd: usdOf(spentBy(total, prices)),
     totalSince,
     pricesAsOf: price?.asOf ?? PRICES_AS_OF,
     pricesRegion: price?.region ?? null,
-    priceSays: priceSource(price, row.settings.cloud?.region ?? ''),
+    priceSays: priceSource(price, region),
+    storage,
     warnings: warningsOn({ ...row, lastSeenBusyAt: row.clocks?.lastSeenBusyAt ?? null, leases }, cost, now),
     budget: budgets.member && spent ? judgeBudget(budgets.member, spentBy(spent, prices)) : null,
   };
 }
 
-function sessionText({ running, sessionMs, sessionUsd, usdPerHour }: Cost): string {
-  if (!running) return 'It does not run: only its disks are billed.';
+function sessionText({ running, sessionMs, sessionUsd, usdPerHour }: Cost, storage: MemberStorage | null): string {
+  if (!running) {
+    const usd = storage?.usdPerMonth ?? null;
+    return usd === null ? 'It does not run.' : `It does not run: only its disks are billed, ${usdText(usd)} a month.`;
+  }
   return `${usdText(sessionUsd)} in ${durationText(sessionMs)} at ${rateText(usdPerHour)}`;
 }
 

@@ -3,14 +3,18 @@ import { reaching } from '../clients/postgres.ts';
 import type { BudgetState } from '../domain/budget.ts';
 import { budgetStart, judgeBudget } from '../domain/budget.ts';
 import type { Cost } from '../domain/cost.ts';
+import { sum } from '../domain/cost.ts';
+import { storageOf } from '../domain/disks.ts';
 import { grouped } from '../domain/grouped.ts';
+import type { PriceOverride } from '../domain/prices.ts';
 import { billedTime, sessionsOf } from '../store/cost.ts';
 import type { LeaseRow } from '../store/leases.ts';
 import type { FleetMemberRow } from '../store/fleet.ts';
+import { disksOfTenant } from '../store/disks.ts';
 import { listFleet } from '../store/fleet.ts';
 import { leasesOn } from '../store/leases.ts';
-import type { CostParts } from './cost.ts';
-import { sessionCost, spentBy, tenantBudget, warningsOn } from './cost.ts';
+import type { CostParts, MemberStorage } from './cost.ts';
+import { sessionCost, spentBy, storageOn, tenantBudget, warningsOn } from './cost.ts';
 
 export interface FleetWarning {
   readonly kind: string;
@@ -20,6 +24,7 @@ export interface FleetWarning {
 export interface FleetRow {
   readonly row: FleetMemberRow;
   readonly cost: Cost;
+  readonly storage: MemberStorage | null;
   readonly leases: readonly LeaseRow[];
   readonly warnings: readonly FleetWarning[];
 }
@@ -31,6 +36,11 @@ export interface FleetTotals {
   readonly unpriced: number;
   readonly usdPerHour: number | null;
   readonly sessionUsd: number | null;
+  /** Machines whose disks were not looked at yet, or have no known price: then their sum is not known either. */
+  readonly disksUnknown: number;
+  readonly disksUsdPerMonth: number | null;
+  /** The oldest look that the sum rests on; null for none. */
+  readonly disksSeenAt: Date | null;
 }
 
 export interface Fleet {
@@ -53,8 +63,13 @@ export async function getFleet(
   const { db } = parts.postgres;
   const { prices, budgets } = parts.policy;
   const now = new Date().toISOString();
-  const [{ rows, more }, sessions, budget] = await reaching(
-    Promise.all([listFleet(db, tenant, page), sessionsOf(db, tenant), tenantBudget(parts, tenant, now)]),
+  const [{ rows, more }, sessions, disks, budget] = await reaching(
+    Promise.all([
+      listFleet(db, tenant, page),
+      sessionsOf(db, tenant),
+      disksOfTenant(db, tenant),
+      tenantBudget(parts, tenant, now),
+    ]),
   );
   const ids = rows.map(({ id }) => id);
   const [leases, spent] = await reaching(
@@ -78,19 +93,22 @@ export async function getFleet(
   };
   return {
     now,
-    totals: totalsOf(sessions.map((session) => sessionCost(session, now, prices))),
+    totals: {
+      ...totalsOf(sessions.map((session) => sessionCost(session, now, prices))),
+      ...disksTotals(disks, prices),
+    },
     budget,
     rows: rows.map((row) => {
       const cost = sessionCost(sessionById.get(row.id), now, prices);
       const held = leasesOf.get(row.target) ?? [];
       const warnings = [...warningsOn({ ...row, leases: held }, cost, now), ...budgetOf(row.id)];
-      return { row, cost, leases: held, warnings };
+      return { row, cost, storage: storageOn(row, row.region, prices), leases: held, warnings };
     }),
     more,
   };
 }
 
-function totalsOf(costs: readonly Cost[]): FleetTotals {
+function totalsOf(costs: readonly Cost[]): Omit<FleetTotals, keyof DisksTotals> {
   const running = costs.filter((cost) => cost.running);
   const rates = running.flatMap(({ usdPerHour }) => usdPerHour ?? []);
   const unpriced = running.length - rates.length;
@@ -101,5 +119,22 @@ function totalsOf(costs: readonly Cost[]): FleetTotals {
     unpriced,
     usdPerHour: sum(rates),
     sessionUsd: sum(running.flatMap(({ sessionUsd }) => sessionUsd ?? [])),
+  };
+}
+
+type DisksTotals = Pick<FleetTotals, 'disksUnknown' | 'disksUsdPerMonth' | 'disksSeenAt'>;
+
+function disksTotals(
+  groups: Awaited<ReturnType<typeof disksOfTenant>>,
+  prices: PriceOverride | undefined,
+): DisksTotals {
+  const costs = groups.map(({ disks, count }) => {
+    const usd = disks && storageOf(disks, '', prices).usdPerMonth;
+    return { count, usd: usd === null ? null : usd * count };
+  });
+  return {
+    disksUnknown: costs.reduce((members, { usd, count }) => members + (usd === null ? count : 0), 0),
+    disksUsdPerMonth: sum(costs.map(({ usd }) => usd)),
+    disksSeenAt: groups.flatMap(({ seenAt }) => seenAt ?? []).toSorted((a, b) => a.getTime() - b.getTime())[0] ?? null,
   };
 }

@@ -8,7 +8,8 @@ const SHOWN = {
   nameKey: members.nameKey,
   target: members.target,
   name: sql<string>`${members.settings}->>'name'`,
-  inCloud: sql<boolean>`${members.settings}->'cloud' <> 'null'::jsonb`,
+  /** Null for a machine that is not in the cloud. */
+  region: sql<string | null>`${members.settings}->'cloud'->>'region'`,
   state: members.state,
   instanceType: members.instanceType,
   launchedAt: members.launchedAt,
@@ -18,6 +19,8 @@ const SHOWN = {
   stopAt: members.stopAt,
   gpuPercent: members.gpuPercent,
   probedAt: members.probedAt,
+  disks: members.disks,
+  disksSeenAt: members.disksSeenAt,
   lastUseAt: members.lastUseAt,
   /** When a look last saw it in use, ISO. */
   lastSeenBusyAt: sql<string | null>`${members.clocks}->>'lastSeenBusyAt'`,

@@ -58,6 +58,7 @@ export async function observeMember(
       // The last one is kept while there is none, for people to read.
       ...(address !== null && { address }),
       ...(moved && { readyAt: null }),
+      ...(seen.state === 'terminated' && { disks: null, disksSeenAt: null }),
     })
     .where(eq(members.id, row.id))
     .returning();

@@ -11,6 +11,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { Disk } from '../domain/disks.ts';
 import type { IdleClocks } from '../domain/idle-clocks.ts';
 import type { InstanceState } from '../domain/instance.ts';
 import type { MemberSettings } from '../domain/member.ts';
@@ -63,6 +64,11 @@ export const members = pgTable(
     probeDueAt: time('probe_due_at').notNull().defaultNow(),
     gpuPercent: doublePrecision('gpu_percent'),
     probedAt: time('probed_at'),
+    /** What was last seen of its disks, and when; null before the first look, and when its instance is gone. */
+    disks: jsonb('disks').$type<readonly Disk[]>(),
+    disksSeenAt: time('disks_seen_at'),
+    /** When they are looked at next. */
+    disksDueAt: time('disks_due_at').notNull().defaultNow(),
   },
   (table) => [
     uniqueIndex('members_by_name').on(table.tenant, table.nameKey),

@@ -167,6 +167,8 @@ export async function updateMember(
       nameKey: nameKey(settings.name),
       updatedAt: sql`clock_timestamp()`,
       readyAt: null,
+      // It may be looked for elsewhere now.
+      disksDueAt: sql`clock_timestamp()`,
       ...(rekeyed && {
         hostKeys: settings.hostKey === null ? [] : [settings.hostKey],
         hostKeySource: settings.hostKey === null ? null : ('given' as const),

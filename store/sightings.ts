@@ -74,6 +74,16 @@ export async function markGone(db: Queries, id: string): Promise<void> {
     .where(and(eq(machineTime.memberId, id), isNull(machineTime.toAt)));
   await db
     .update(members)
-    .set({ state: null, readyAt: null, clocks: null, idleSince: null, stopAt: null, gpuPercent: null })
+    .set({
+      state: null,
+      readyAt: null,
+      clocks: null,
+      idleSince: null,
+      stopAt: null,
+      gpuPercent: null,
+      disks: null,
+      disksSeenAt: null,
+      disksDueAt: sql`clock_timestamp()`,
+    })
     .where(eq(members.id, id));
 }

@@ -1,9 +1,18 @@
 // What the cloud remembers: instances with their root volume, snapshots and client tokens, as they stand in its files.
-import { flag, listOf, number, object, oneOf, recordOf, text } from './shape.ts';
+import { flag, listOf, number, object, oneOf, optional, recordOf, text } from './shape.ts';
 import type { Shaped } from './shape.ts';
 
 const states = ['pending', 'running', 'shutting-down', 'terminated', 'stopping', 'stopped'] as const;
 export type State = (typeof states)[number];
+
+const diskShape = object({
+  kind: text,
+  size_gib: number,
+  /** 0 where the kind has none to provision. */
+  iops: number,
+  throughput: number,
+});
+export type Disk = Shaped<typeof diskShape>;
 
 const instanceShape = object({
   id: text,
@@ -31,6 +40,8 @@ const instanceShape = object({
   reason_message: text,
   volume_id: text,
   volume_tags: recordOf(text),
+  /** Its root volume where the launch asked for another one than usual. */
+  disk: optional(diskShape),
 });
 export type Instance = Shaped<typeof instanceShape>;
 

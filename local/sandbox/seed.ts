@@ -72,5 +72,6 @@ function instanceOf(cloud: Cloud, planned: Planned, launchedAt: number): Instanc
     reason_message: reason.message,
     volume_id: cloud.seedId('vol', planned.name),
     volume_tags: {},
+    disk: undefined,
   };
 }

@@ -23,6 +23,11 @@ export function object<S extends Record<string, Guard<unknown>>>(shape: S): Guar
     isObject(value) && Object.entries(shape).every(([name, guard]) => guard(value[name]));
 }
 
+/** For what an older file lacks. */
+export function optional<T>(guard: Guard<T>): Guard<T | undefined> {
+  return (value): value is T | undefined => value === undefined || guard(value);
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

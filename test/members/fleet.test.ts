@@ -171,7 +171,7 @@ test('stopped, it costs nothing more; what it has cost stays', async () => {
   const before = (await costOf('vm-dev-01')).cost;
   // A start is billed for a minute at least.
   expect(before?.total_usd).toBeGreaterThanOrEqual(0.0104 / 60 - 1e-6);
-  expect(before?.session_text).toBe('It does not run: only its disks are billed.');
+  expect(before?.session_text).toBe('It does not run.');
   await system.db.query("update members set observed_at = observed_at - interval '1 day'");
   expect((await costOf('vm-dev-01')).cost?.total_usd).toBe(before?.total_usd);
 }, 90_000);

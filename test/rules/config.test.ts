@@ -146,8 +146,11 @@ test('the policy is config in milliseconds, never 0', () => {
 });
 
 test('prices and budgets of config, in the words of the domain', () => {
-  writeFileSync(file, changed('prices', { as_of: '2030-01-01', usd_per_hour: { 'g5.xlarge': 0.9 } }));
-  expect(policyOf(loadConfig(file)).prices).toEqual({ asOf: '2030-01-01', usdPerHour: { 'g5.xlarge': 0.9 } });
+  const asOf = '2030-01-01';
+  writeFileSync(file, changed('prices', { as_of: asOf, usd_per_hour: { 'g5.xlarge': 0.9 } }));
+  expect(policyOf(loadConfig(file)).prices).toEqual({ asOf, usdPerHour: { 'g5.xlarge': 0.9 }, usdPerGibMonth: {} });
+  writeFileSync(file, changed('prices', { as_of: asOf, usd_per_gib_month: { gp3: 0.07 } }));
+  expect(policyOf(loadConfig(file)).prices).toEqual({ asOf, usdPerHour: {}, usdPerGibMonth: { gp3: 0.07 } });
   writeFileSync(
     file,
     changed('budgets', { member: { per: 'day', stop_usd: 5 }, tenant: { per: 'month', warn_usd: 0 } }),

@@ -30,6 +30,9 @@ const described = 'Reservations[].Instances[]';
 const running = ofInstances(described, 'with groups');
 const withoutPublicName = [`${described}.PublicDnsName`];
 
+const ofVolumes = (...fields: readonly string[]) => fields.map((field) => `Volumes[].${field}`);
+const alwaysOfVolumes = ['Attachments[].DeleteOnTermination', 'MultiAttachEnabled', 'SnapshotId', 'Tags'];
+
 const differences: Readonly<Record<string, Difference>> = {
   launch: ofInstances('Instances[]', 'with groups'),
   'describe running': running,
@@ -44,11 +47,9 @@ const differences: Readonly<Record<string, Difference>> = {
       ...['PrivateIpAddress', 'SourceDestCheck', 'SubnetId', 'VpcId'].map((field) => `${described}.${field}`),
     ],
   },
-  volumes: {
-    onlySandbox: ['Attachments[].DeleteOnTermination', 'MultiAttachEnabled', 'SnapshotId', 'Tags'].map(
-      (field) => `Volumes[].${field}`,
-    ),
-  },
+  // moto's usual disk is a gp2 of which it tells no IOPS.
+  volumes: { onlySandbox: ofVolumes(...alwaysOfVolumes, 'Iops', 'Throughput') },
+  'volumes that a launch asked for': { onlySandbox: ofVolumes(...alwaysOfVolumes, 'Throughput') },
   // The sandbox tells processors, memory and GPUs of a type, which is what a choice of machine needs.
   types: {
     onlyMoto: [

@@ -46,6 +46,7 @@ const run = ({ ec2 }: Session, input: Partial<RunInstancesCommandInput>) =>
 const describe = ({ ec2, id }: Session, more: object = {}) =>
   ec2.send(new DescribeInstancesCommand({ InstanceIds: [id], ...more }));
 const named = [{ Name: 'tag:Name', Values: ['comp?red'] }];
+const gp3 = { VolumeType: 'gp3' as const, VolumeSize: 20 };
 const Tags = [{ Key: 'colour', Value: 'red' }];
 
 /** Waits that belong to no step: a step starts in a settled cloud. */
@@ -90,6 +91,17 @@ export const scenario: readonly Step[] = [
   ['status running', ({ ec2, id }) => ec2.send(new DescribeInstanceStatusCommand({ InstanceIds: [id] }))],
   ['status unknown', ({ ec2 }) => ec2.send(new DescribeInstanceStatusCommand({ InstanceIds: [gone] }))],
   ['volumes', ({ ec2, volume }) => ec2.send(new DescribeVolumesCommand({ VolumeIds: [volume] }))],
+  [
+    'volumes that a launch asked for',
+    async (session) => {
+      const BlockDeviceMappings = [{ DeviceName: '/dev/xvda', Ebs: gp3 }];
+      const { Instances } = await run(session, { TagSpecifications: [], BlockDeviceMappings });
+      const id = present(Instances?.[0]?.InstanceId);
+      await reaches(session, id, 'running');
+      const Filters = [{ Name: 'attachment.instance-id', Values: [id] }];
+      return session.ec2.send(new DescribeVolumesCommand({ Filters }));
+    },
+  ],
   ['volumes unknown', ({ ec2 }) => ec2.send(new DescribeVolumesCommand({ VolumeIds: ['vol-00000000'] }))],
   ['types', ({ ec2 }) => ec2.send(new DescribeInstanceTypesCommand({ InstanceTypes: ['g5.xlarge'] }))],
   ['types unknown', ({ ec2 }) => ec2.send(new DescribeInstanceTypesCommand({ InstanceTypes: ['u-24tb1.metal'] }))],

@@ -4,13 +4,14 @@ import {
   CreateTagsCommand,
   DeleteTagsCommand,
   DescribeInstancesCommand,
+  DescribeVolumesCommand,
   RebootInstancesCommand,
   RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
-import type { RunInstancesCommandInput } from '@aws-sdk/client-ec2';
+import type { EbsBlockDevice, RunInstancesCommandInput } from '@aws-sdk/client-ec2';
 
 import { described, effectsOf, idOf, only, present, reaches, startBox, stateOf } from './box.ts';
 import type { Box } from './box.ts';
@@ -26,6 +27,8 @@ const run = (input: Partial<RunInstancesCommandInput> = {}) =>
   box.ec2.send(
     new RunInstancesCommand({ ImageId: image, MinCount: 1, MaxCount: 1, InstanceType: 't3.micro', ...input }),
   );
+
+const root = (Ebs: EbsBlockDevice) => ({ DeviceName: '/dev/xvda', Ebs });
 
 const countAll = async () => {
   const { Reservations = [] } = await box.ec2.send(new DescribeInstancesCommand({}));
@@ -115,6 +118,18 @@ test.each<[string, Partial<RunInstancesCommandInput>]>([
   ['InvalidParameterValue', { MinCount: 0 }],
   ['InvalidParameterValue', { Placement: { AvailabilityZone: 'eu-west-1a' } }],
   ['UnknownParameter', { Placement: { Tenancy: 'dedicated' } }],
+  ['InvalidBlockDeviceMapping', { BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: {} }] }],
+  ['InvalidBlockDeviceMapping', { BlockDeviceMappings: [root({}), root({})] }],
+  ['InvalidParameterValue', { BlockDeviceMappings: [root({ VolumeType: 'st1' })] }],
+  ['InvalidParameterValue', { BlockDeviceMappings: [root({ VolumeSize: 65_537 })] }],
+  ['InvalidParameterValue', { BlockDeviceMappings: [root({ Iops: 2_999 })] }],
+  ['InvalidParameterValue', { BlockDeviceMappings: [root({ Throughput: 2_001 })] }],
+  ['InvalidParameterValue', { BlockDeviceMappings: [root({ VolumeType: 'io2', VolumeSize: 8, Iops: 8_001 })] }],
+  ['InvalidParameterValue', { BlockDeviceMappings: [root({ VolumeType: 'io1', VolumeSize: 16_384, Iops: 64_001 })] }],
+  ['InvalidParameterCombination', { BlockDeviceMappings: [root({ VolumeType: 'gp2', Iops: 100 })] }],
+  ['InvalidParameterCombination', { BlockDeviceMappings: [root({ VolumeType: 'io2', Iops: 100, Throughput: 125 })] }],
+  ['MissingParameter', { BlockDeviceMappings: [root({ VolumeType: 'io1' })] }],
+  ['UnknownParameter', { BlockDeviceMappings: [root({ Encrypted: true })] }],
   ['UnknownParameter', { UserData: 'IyEvYmluL3No' }],
   ['InvalidParameterValue', { ClientToken: 'x'.repeat(65) }],
   ['InvalidParameterValue', { TagSpecifications: [{ ResourceType: 'vpc', Tags: [{ Key: 'a', Value: 'b' }] }] }],
@@ -124,6 +139,39 @@ test.each<[string, Partial<RunInstancesCommandInput>]>([
   await expect(run(input)).rejects.toMatchObject({ name });
   expect(effectsOf(box).at(-1)).toMatchObject({ action: 'RunInstances', instance_ids: [], outcome: name, changed: [] });
   expect(await countAll()).toBe(before);
+});
+
+test.each<[EbsBlockDevice, object]>([
+  [{}, { VolumeType: 'gp3', Size: 8, Iops: 3_000, Throughput: 125 }],
+  [
+    { VolumeSize: 500, Iops: 6_000, Throughput: 250 },
+    { VolumeType: 'gp3', Size: 500, Iops: 6_000, Throughput: 250 },
+  ],
+  [
+    { VolumeType: 'gp2', VolumeSize: 10 },
+    { VolumeType: 'gp2', Size: 10, Iops: 100 },
+  ],
+  [
+    { VolumeType: 'gp2', VolumeSize: 1_000 },
+    { VolumeType: 'gp2', Size: 1_000, Iops: 3_000 },
+  ],
+  [
+    { VolumeType: 'io2', VolumeSize: 100, Iops: 4_000 },
+    { VolumeType: 'io2', Size: 100, Iops: 4_000 },
+  ],
+  [
+    { VolumeType: 'standard', VolumeSize: 20 },
+    { VolumeType: 'standard', Size: 20 },
+  ],
+])('a launch that asks for %j as its disk gets it', async (Ebs, seen) => {
+  const launch = await run({ BlockDeviceMappings: [root(Ebs)] });
+  const id = present(launch.Instances?.[0]?.InstanceId);
+  const Filters = [{ Name: 'attachment.instance-id', Values: [id] }];
+  const volume = only((await box.ec2.send(new DescribeVolumesCommand({ Filters }))).Volumes ?? []);
+  const { VolumeType, Size, Iops, Throughput } = volume;
+  expect(JSON.parse(JSON.stringify({ VolumeType, Size, Iops, Throughput }))).toEqual(seen);
+  const snapshot = await box.ec2.send(new CreateSnapshotCommand({ VolumeId: present(volume.VolumeId) }));
+  expect(snapshot.VolumeSize).toBe(Size);
 });
 
 test('no more instances live than the sandbox was told', async () => {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Call, Change, Mutation } from './action.ts';
 import { reservationXml } from './instance-xml.ts';
 import { zonesOf } from '../addresses.ts';
+import { rootDiskOf } from '../disks.ts';
 import { instanceTypes } from '../instance-types.ts';
 import { started, stateAt } from '../lifecycle.ts';
 import type { Query } from '../query.ts';
@@ -21,6 +22,7 @@ export const runInstances: Mutation = {
     'MaxCount',
     'TagSpecification',
     'Placement',
+    'BlockDeviceMapping',
     'ClientToken',
     'DisableApiTermination',
   ],
@@ -117,6 +119,7 @@ function plannedInstance({ query, cloud, now }: Call, clientToken: string): Inst
     reason_message: '',
     volume_id: '',
     volume_tags: tags('volume'),
+    disk: rootDiskOf(query),
   };
 }
 

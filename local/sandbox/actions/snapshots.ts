@@ -6,7 +6,7 @@ import { filtered, filtersOf } from '../filters.ts';
 import type { Fields } from '../filters.ts';
 import { numberKey, page } from '../paging.ts';
 import type { Snapshot } from '../records.ts';
-import { volumeGib } from './volumes.ts';
+import { diskOf } from '../disks.ts';
 import { specifiedTags, tagSet } from '../tags.ts';
 import type { Branch } from '../xml.ts';
 
@@ -22,7 +22,7 @@ export const createSnapshot: Mutation = {
       id: cloud.newId('snap'),
       number: cloud.nextNumber(),
       volume_id: instance.volume_id,
-      size_gib: volumeGib,
+      size_gib: diskOf(instance).size_gib,
       description: query.text('Description') ?? '',
       tags: specifiedTags(query, ['snapshot'])('snapshot'),
       started_at_ms: now,

@@ -1,6 +1,7 @@
 // DescribeVolumes: the root volume of each instance.
 import type { Read } from './action.ts';
 import { volumeOwner } from './resources.ts';
+import { diskOf } from '../disks.ts';
 import { filtered, filtersOf } from '../filters.ts';
 import type { Fields } from '../filters.ts';
 import { stateAt } from '../lifecycle.ts';
@@ -8,8 +9,6 @@ import { numberKey, page } from '../paging.ts';
 import type { Instance } from '../records.ts';
 import { tagSet } from '../tags.ts';
 import type { Branch } from '../xml.ts';
-
-export const volumeGib = 8;
 
 const fields: Fields<Instance> = {
   'volume-id': (instance) => instance.volume_id,
@@ -41,9 +40,10 @@ export const describeVolumes: Read = {
 
 function volumeXml(instance: Instance): Branch {
   const created = new Date(instance.created_at_ms).toISOString();
+  const { kind, size_gib, iops, throughput } = diskOf(instance);
   return {
     volumeId: instance.volume_id,
-    size: volumeGib,
+    size: size_gib,
     snapshotId: '',
     availabilityZone: instance.zone,
     status: 'in-use',
@@ -59,7 +59,9 @@ function volumeXml(instance: Instance): Branch {
       },
     ],
     tagSet: tagSet(instance.volume_tags),
-    volumeType: 'gp3',
+    volumeType: kind,
+    ...(iops > 0 && { iops }),
+    ...(throughput > 0 && { throughput }),
     encrypted: false,
     multiAttachEnabled: false,
   };
