@@ -5,7 +5,7 @@ import { askPlaces } from './places.ts';
 import type { SightingParts } from './sightings.ts';
 
 const LOOK_EVERY_MS = 3_600_000;
-/** A region that does not answer, or a right that is missing, is not there a minute later. */
+/** A region that does not answer, and a right that is missing, seldom come back within a minute. */
 const TRY_AGAIN_MS = 600_000;
 const MEMBERS_A_LOOK = 1_000;
 
