@@ -22,8 +22,7 @@ export async function lookAtDisks(
   const seen = asked.map(({ row, instanceId, answer }) => ({ id: row.id, disks: answer.get(instanceId) ?? [] }));
   const known = new Set(seen.map(({ id }) => id));
   const unknown = due.flatMap(({ id }) => (known.has(id) ? [] : [id]));
-  await reaching(keepDisks(db, seen));
-  await reaching(putOffDisks(db, [...known], LOOK_EVERY_MS));
+  await reaching(keepDisks(db, seen, LOOK_EVERY_MS));
   await reaching(putOffDisks(db, unknown, TRY_AGAIN_MS));
   return calls;
 }

@@ -36,14 +36,19 @@ export async function putOffDisks(db: Queries, ids: readonly string[], ms: numbe
     .where(inArray(members.id, [...ids]));
 }
 
-/** Keeps what was just seen, of all of them in one statement. */
+/**
+ * Keeps what was just seen, of all of them in one statement, until it is looked at again after a while. One whose
+ * instance went away during the look keeps nothing.
+ */
 export async function keepDisks(
   db: Queries,
   seen: readonly { readonly id: string; readonly disks: readonly Disk[] }[],
+  againMs: number,
 ): Promise<void> {
   if (seen.length === 0) return;
   await db.execute(sql`
-    update members set disks = looked.disks, disks_seen_at = clock_timestamp()
+    update members set disks = looked.disks, disks_seen_at = clock_timestamp(),
+      disks_due_at = clock_timestamp() + ${`${againMs} milliseconds`}::interval
     from jsonb_to_recordset(${JSON.stringify(seen)}::jsonb) as looked (id text, disks jsonb)
-    where members.id = looked.id`);
+    where members.id = looked.id and ${isThere}`);
 }

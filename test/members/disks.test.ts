@@ -2,6 +2,8 @@
 import { RunInstancesCommand } from '@aws-sdk/client-ec2';
 import { z } from 'zod';
 import { fleetAnswer, memberCostAnswer } from '../../api/fleet-fields.ts';
+import { openPostgres } from '../../clients/postgres.ts';
+import { keepDisks } from '../../store/disks.ts';
 import { reconcileScheduleId, sweepScheduleId } from '../../worker/schedules.ts';
 import { ended, register } from '../kit/members.ts';
 import type { System } from '../kit/system.ts';
@@ -64,6 +66,11 @@ const passed = (span: string) =>
     'update members set disks_due_at = disks_due_at - $1::interval, disks_seen_at = disks_seen_at - $1::interval',
     [span],
   );
+const memberNamed = async (name: string) =>
+  z
+    .object({ id: z.string() })
+    .parse((await system.db.query('select id from members where name_key = $1', [name])).rows[0]);
+const DISK = { kind: 'gp2', sizeGib: 40, iops: null, throughputMibps: null, machines: 1 };
 const costOf = async (name: string) => {
   const { body } = await system.api.call('GET', `/api/v1/members/${name}`);
   return z.looseObject({ cost: memberCostAnswer.nullable() }).parse(body).cost;
@@ -150,6 +157,11 @@ test('a terminated one costs nothing from then on, and what Fermata cannot find 
   await until('it is asked for', async () => (await system.api.confirm(id, true)).status === 200);
   expect((await ended(system, id)).status).toBe('COMPLETED');
   expect(await costOf('own-price')).toMatchObject({ storage: null, session_text: 'It does not run.' });
+  const postgres = openPostgres(system.databaseUrl, 1);
+  const { id: member } = await memberNamed('own-price');
+  // A look that had begun before, and answers late.
+  await keepDisks(postgres.db, [{ id: member, disks: [DISK] }], 1).finally(() => postgres.close());
+  expect((await costOf('own-price'))?.storage).toBeNull();
   await system.api.call('PATCH', '/api/v1/members/vm-dev-01', { friendly_name: 'renamed' });
   expect((await fleet()).totals).toMatchObject({ disks_unknown: 0, disks_usd_per_month: 273.14 });
   await register(system, 'vm-staging-01');
